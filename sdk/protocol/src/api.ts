@@ -1,0 +1,254 @@
+/** Bodies of the orchestrator's HTTP API, version 1. Unknown fields are refused. */
+import { z } from "zod";
+import { LIMITS } from "./limits.js";
+import { divergenceSchema, manifestSchema } from "./push.js";
+import { recordSchema } from "./history.js";
+import {
+  durationMsSchema,
+  endpointIdSchema,
+  instantSchema,
+  jsonSchema,
+  keyIdSchema,
+  messageIdSchema,
+  nameSchema,
+  namespaceSchema,
+  referenceIdSchema,
+  retryPolicySchema,
+  runIdSchema,
+  runStatusSchema,
+  terminalStatusSchema,
+  versionSchema,
+  wireErrorSchema,
+} from "./values.js";
+
+export const apiErrorSchema = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+export type ApiError = z.infer<typeof apiErrorSchema>;
+
+export const startRunBodySchema = z.strictObject({
+  /** Made by the client, so that a retry after a lost answer is the same request. */
+  id: runIdSchema.optional(),
+  workflow: nameSchema,
+  version: versionSchema,
+  input: jsonSchema.optional(),
+  reference: z
+    .strictObject({
+      id: referenceIdSchema,
+      /** What to do when the reference belongs to a run with another input. Default `error`. */
+      conflictPolicy: z.enum(["error", "return_existing"]).optional(),
+    })
+    .optional(),
+  trigger: z
+    .discriminatedUnion("type", [
+      z.strictObject({ type: z.literal("immediate") }),
+      z.strictObject({ type: z.literal("delayed"), delayMs: durationMsSchema }),
+      z.strictObject({ type: z.literal("at"), at: instantSchema }),
+    ])
+    .optional(),
+  retry: retryPolicySchema.optional(),
+  timeoutMs: durationMsSchema.optional(),
+  pool: nameSchema.optional(),
+});
+export type StartRunBody = z.infer<typeof startRunBodySchema>;
+
+/** One thing a suspended run waits for. `at`: when it ends by itself. */
+export const openWaitSchema = z.strictObject({
+  kind: z.enum(["sleep", "event", "child", "retry", "endpoint"]),
+  name: z.string(),
+  at: instantSchema.optional(),
+  runId: runIdSchema.optional(),
+});
+export type OpenWait = z.infer<typeof openWaitSchema>;
+
+/** Why the run's last delivery failed or why it is stalled. */
+export const troubleSchema = z.strictObject({
+  code: z.string(),
+  message: z.string(),
+  at: instantSchema,
+  /** Failed deliveries in a row. */
+  deliveries: z.number().int(),
+  divergence: divergenceSchema.optional(),
+});
+export type Trouble = z.infer<typeof troubleSchema>;
+
+export const runSummarySchema = z.strictObject({
+  id: runIdSchema,
+  workflow: z.string(),
+  version: z.string(),
+  status: runStatusSchema,
+  reference: z.string().optional(),
+  parent: runIdSchema.optional(),
+  createdAt: instantSchema,
+  endedAt: instantSchema.optional(),
+});
+export type RunSummary = z.infer<typeof runSummarySchema>;
+
+export const runSchema = runSummarySchema.extend({
+  input: jsonSchema.optional(),
+  output: jsonSchema.optional(),
+  error: wireErrorSchema.optional(),
+  /** The key of the task whose failure ended the run. */
+  failedTask: z.string().optional(),
+  reason: z.string().optional(),
+  runAttempt: z.number().int(),
+  records: z.number().int(),
+  nextAt: instantSchema.optional(),
+  waitsFor: z.array(openWaitSchema),
+  trouble: troubleSchema.optional(),
+});
+export type Run = z.infer<typeof runSchema>;
+
+/** 201, or 200 with `existing` when this id or reference already had this run. */
+export const startRunResultSchema = z.strictObject({ run: runSummarySchema, existing: z.boolean() });
+export type StartRunResult = z.infer<typeof startRunResultSchema>;
+
+export const runPageSchema = z.strictObject({ runs: z.array(runSummarySchema), next: z.string().optional() });
+export type RunPage = z.infer<typeof runPageSchema>;
+
+export const listRunsQuerySchema = z.strictObject({
+  status: z.string().optional(),
+  workflow: nameSchema.optional(),
+  version: versionSchema.optional(),
+  reference: referenceIdSchema.optional(),
+  parent: runIdSchema.optional(),
+  createdAfter: z.coerce.number().int().optional(),
+  createdBefore: z.coerce.number().int().optional(),
+  cursor: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(LIMITS.pageRows).optional(),
+});
+export type ListRunsQuery = z.infer<typeof listRunsQuerySchema>;
+
+export const historyPageSchema = z.strictObject({
+  records: z.array(z.intersection(recordSchema, z.object({ at: instantSchema }))),
+  /** Give as `after` to read on. */
+  next: z.number().int().optional(),
+});
+export type HistoryPage = z.infer<typeof historyPageSchema>;
+export const historyQuerySchema = z.strictObject({
+  after: z.coerce.number().int().min(0).optional(),
+  limit: z.coerce.number().int().min(1).max(LIMITS.commands).optional(),
+});
+
+export const waitQuerySchema = z.strictObject({
+  /** Ends the poll when the run is in this status or in any terminal one. */
+  status: terminalStatusSchema.optional(),
+  timeoutMs: z.coerce.number().int().min(0).max(LIMITS.waitMs).optional(),
+});
+export const waitResultSchema = z.strictObject({
+  /** False: the time ran out and the run goes on. */
+  ended: z.boolean(),
+  run: runSchema,
+});
+export type WaitResult = z.infer<typeof waitResultSchema>;
+
+export const cancelBodySchema = z.strictObject({
+  id: messageIdSchema.optional(),
+  reason: z.string().max(LIMITS.reasonChars).optional(),
+});
+export const sendEventBodySchema = z.strictObject({
+  /** Made by the client: the same id again is the same event. */
+  id: messageIdSchema.optional(),
+  name: nameSchema,
+  data: jsonSchema.optional(),
+  /** A second send with this reference to the same run and event name is a no-op. */
+  reference: referenceIdSchema.optional(),
+});
+export type SendEventBody = z.infer<typeof sendEventBodySchema>;
+export const sendEventResultSchema = z.strictObject({ duplicate: z.boolean() });
+
+export const multicastBodySchema = sendEventBodySchema.extend({
+  workflow: nameSchema.optional(),
+  version: versionSchema.optional(),
+  runs: z
+    .array(z.union([z.strictObject({ id: runIdSchema }), z.strictObject({ reference: referenceIdSchema })]))
+    .min(1)
+    .max(LIMITS.batchRuns),
+});
+export type MulticastBody = z.infer<typeof multicastBodySchema>;
+export const multicastResultSchema = z.strictObject({
+  outcomes: z.array(
+    z.strictObject({
+      id: runIdSchema.optional(),
+      reference: z.string().optional(),
+      outcome: z.enum(["sent", "duplicate", "ended", "not_found", "too_many_queued"]),
+    }),
+  ),
+});
+export type MulticastResult = z.infer<typeof multicastResultSchema>;
+
+export const registerEndpointBodySchema = z.strictObject({
+  url: z.url().max(LIMITS.urlChars),
+  name: nameSchema.optional(),
+  headers: z
+    .record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/), z.string().max(LIMITS.headerChars))
+    .refine((headers) => Object.keys(headers).length <= LIMITS.endpointHeaders, "has too many headers")
+    .optional(),
+  maxDurationMs: z.number().int().min(1_000).max(86_400_000).optional(),
+  concurrency: z.number().int().min(1).max(10_000).optional(),
+  contentType: z.enum(["application/vnd.aiki.v1+json", "application/json"]).optional(),
+  signatureHeader: z.enum(["authorization", "aiki-signature"]).optional(),
+  takeOver: z.boolean().optional(),
+});
+export type RegisterEndpointBody = z.infer<typeof registerEndpointBodySchema>;
+
+export const endpointSchema = z.strictObject({
+  id: endpointIdSchema,
+  name: z.string(),
+  url: z.string(),
+  status: z.enum(["healthy", "unhealthy", "draining"]),
+  workflows: z.array(z.strictObject({ name: z.string(), version: z.string() })),
+  sdk: z.string(),
+  maxDurationMs: z.number().int(),
+  concurrency: z.number().int(),
+  headerNames: z.array(z.string()),
+  createdAt: instantSchema,
+  describedAt: instantSchema,
+  trouble: z.strictObject({ code: z.string(), message: z.string(), at: instantSchema }).optional(),
+  manifest: manifestSchema.optional(),
+});
+export type Endpoint = z.infer<typeof endpointSchema>;
+export const endpointListSchema = z.strictObject({ endpoints: z.array(endpointSchema) });
+
+export const workflowListSchema = z.strictObject({
+  workflows: z.array(
+    z.strictObject({
+      name: z.string(),
+      version: z.string(),
+      endpoint: z.string().optional(),
+      events: z.array(z.string()),
+      /** Runs that have not ended. */
+      live: z.number().int(),
+    }),
+  ),
+});
+export type WorkflowList = z.infer<typeof workflowListSchema>;
+
+export const createKeyBodySchema = z.strictObject({
+  name: nameSchema.optional(),
+  namespace: namespaceSchema.optional(),
+  scope: z.enum(["read", "write", "admin"]).optional(),
+  expiresAt: instantSchema.optional(),
+});
+export type CreateKeyBody = z.infer<typeof createKeyBodySchema>;
+export const apiKeySchema = z.strictObject({
+  id: keyIdSchema,
+  name: z.string().optional(),
+  namespace: z.string(),
+  scope: z.enum(["read", "write", "admin"]),
+  createdAt: instantSchema,
+  expiresAt: instantSchema.optional(),
+  revokedAt: instantSchema.optional(),
+});
+export type ApiKey = z.infer<typeof apiKeySchema>;
+export const createdKeySchema = z.strictObject({
+  key: apiKeySchema,
+  /** Shown once; only its hash is kept. */
+  secret: z.string(),
+});
+export type CreatedKey = z.infer<typeof createdKeySchema>;
+export const keyListSchema = z.strictObject({ keys: z.array(apiKeySchema) });

@@ -1,0 +1,73 @@
+/** What replay asks for. Commands carry durations, never instants: the database makes instants. */
+import { z } from "zod";
+import { entryKeySchema, timingSchema } from "./history.js";
+import { LIMITS } from "./limits.js";
+import {
+  durationMsSchema,
+  jsonSchema,
+  nameSchema,
+  referenceIdSchema,
+  retryPolicySchema,
+  terminalStatusSchema,
+  versionSchema,
+  wireErrorSchema,
+} from "./values.js";
+
+const taskAttempt = z.number().int().min(1);
+
+export const commandSchema = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("task.completed"),
+    key: entryKeySchema,
+    taskAttempt,
+    output: jsonSchema.optional(),
+    timing: timingSchema.optional(),
+  }),
+  z.strictObject({
+    type: z.literal("task.failed"),
+    key: entryKeySchema,
+    taskAttempt,
+    error: wireErrorSchema,
+    timing: timingSchema.optional(),
+  }),
+  z.strictObject({
+    type: z.literal("task.retry"),
+    key: entryKeySchema,
+    taskAttempt,
+    error: wireErrorSchema,
+    delayMs: durationMsSchema,
+    timing: timingSchema.optional(),
+  }),
+  z.strictObject({ type: z.literal("sleep"), key: entryKeySchema, durationMs: durationMsSchema }),
+  z.strictObject({ type: z.literal("event.wait"), key: entryKeySchema, timeoutMs: durationMsSchema.optional() }),
+  z.strictObject({
+    type: z.literal("child.start"),
+    key: entryKeySchema,
+    workflow: nameSchema,
+    version: versionSchema,
+    input: jsonSchema.optional(),
+    reference: referenceIdSchema.optional(),
+    delayMs: durationMsSchema.optional(),
+    retry: retryPolicySchema.optional(),
+    timeoutMs: durationMsSchema.optional(),
+    pool: nameSchema.optional(),
+  }),
+  z.strictObject({
+    type: z.literal("child.wait"),
+    key: entryKeySchema,
+    /** The key of the child's own entry, which this answer or an earlier one started. */
+    child: entryKeySchema,
+    status: terminalStatusSchema,
+    timeoutMs: durationMsSchema.optional(),
+  }),
+  z.strictObject({ type: z.literal("run.completed"), output: jsonSchema.optional() }),
+  z.strictObject({
+    type: z.literal("run.failed"),
+    error: wireErrorSchema,
+    /** The key of the task whose failure ended the run, when one did. */
+    task: entryKeySchema.optional(),
+  }),
+]);
+export type Command = z.infer<typeof commandSchema>;
+
+export const commandsSchema = z.array(commandSchema).max(LIMITS.commands);

@@ -1,0 +1,20 @@
+/** Ids made here or by the client: a prefix and a UUIDv7-like value, sortable by the time they were made. */
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+
+export type IdPrefix = "run" | "push" | "ep" | "msg" | "key";
+
+/** A new id: 48 bits of milliseconds and 80 random bits in Crockford's base 32, e.g. `run_01k...`. */
+export function newId(prefix: IdPrefix, nowMs: number = Date.now(), random: Uint8Array = randomBytes()): string {
+  let time = "";
+  for (let rest = nowMs, i = 0; i < 10; i++) {
+    time = ALPHABET.charAt(rest % 32) + time;
+    rest = Math.floor(rest / 32);
+  }
+  let tail = "";
+  for (let i = 0; i < 16; i++) tail += ALPHABET.charAt((random[i] ?? 0) & 31);
+  return `${prefix}_${time}${tail}`;
+}
+
+function randomBytes(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(16));
+}

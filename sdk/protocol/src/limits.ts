@@ -1,0 +1,50 @@
+/** Every bound of the protocol: a name, a unit, a default. Servers may lower them by settings, never raise them. */
+export const LIMITS = {
+  /** Bytes of one push or API request body, and of one answer. Serverless hosts stop at 4.5 MB. */
+  bodyBytes: 4 * 1024 * 1024,
+  /** Bytes of history that travel inside a push; more is fetched by URL. */
+  inlineHistoryBytes: 3 * 1024 * 1024,
+  /** Bytes of one payload: an input, output or event. */
+  payloadBytes: 2 * 1024 * 1024,
+  /** Commands in one answer. */
+  commands: 10_000,
+  /** Nesting of arrays and objects in any payload. */
+  jsonDepth: 64,
+  /** Waits, sleeps and children that one run may have open at once. */
+  openWaits: 10_000,
+  /** Events of one run that wait to be received. */
+  queuedEvents: 1_000,
+  /** Characters of a workflow, task, event, sleep or endpoint name. */
+  nameChars: 255,
+  /** Characters of a version id. */
+  versionChars: 100,
+  /** Characters of a reference id. */
+  referenceChars: 255,
+  /** Characters of an entry key: two names, a reference, a hash and an index. */
+  keyChars: 1_200,
+  /** Characters of an error's message; longer ones are cut by the SDK. */
+  errorMessageChars: 16_384,
+  /** Characters of an error's stack; longer ones are cut by the SDK. */
+  errorStackChars: 32_768,
+  /** Errors in a chain of causes. */
+  errorCauses: 8,
+  /** Longest duration of a sleep, timeout or delay: ten years. */
+  durationMs: 3650 * 24 * 60 * 60 * 1000,
+  /** Attempts that a retry policy may name. */
+  retryAttempts: 1_000_000,
+  /** Characters of a reason given with a cancel. */
+  reasonChars: 1_000,
+  /** Registered extra headers per endpoint, and characters of each value. */
+  endpointHeaders: 20,
+  headerChars: 4_096,
+  /** Longest URL. */
+  urlChars: 2_048,
+  /** Workflow versions in one manifest. */
+  manifestWorkflows: 1_000,
+  /** Runs in one multicast or batch. */
+  batchRuns: 1_000,
+  /** Rows of one page. */
+  pageRows: 500,
+  /** Longest long poll. */
+  waitMs: 60_000,
+} as const;

@@ -1,0 +1,172 @@
+/** The push protocol, version 1: what the orchestrator POSTs to an endpoint, and what the endpoint answers. */
+import { z } from "zod";
+import { commandsSchema } from "./commands.js";
+import { historySliceSchema, recordSchema } from "./history.js";
+import { LIMITS } from "./limits.js";
+import {
+  endpointIdSchema,
+  fenceSchema,
+  instantSchema,
+  jsonSchema,
+  nameSchema,
+  pushIdSchema,
+  retryPolicySchema,
+  runIdSchema,
+  versionSchema,
+} from "./values.js";
+
+export const PROTOCOL_VERSION = 1;
+/** Media type of a push: ordinary JSON body parsers leave it alone, so that the raw bytes survive. */
+export const PUSH_CONTENT_TYPE = "application/vnd.aiki.v1+json";
+export const PROTOCOL_HEADER = "aiki-protocol";
+export const MANIFEST_HEADER = "aiki-manifest";
+/** Where the token travels when a proxy owns `Authorization`. */
+export const SIGNATURE_HEADER = "aiki-signature";
+
+const pushedRunSchema = z.strictObject({
+  id: runIdSchema,
+  workflow: nameSchema,
+  version: versionSchema,
+  input: jsonSchema.optional(),
+  /** 1 for the first attempt of the workflow, one more after each workflow retry. */
+  runAttempt: z.number().int().min(1),
+  createdAt: instantSchema,
+  options: z.strictObject({
+    retry: retryPolicySchema.optional(),
+    timeoutMs: z.number().int().min(0).optional(),
+    reference: z.string().optional(),
+    pool: z.string().optional(),
+  }),
+});
+export type PushedRun = z.infer<typeof pushedRunSchema>;
+
+export const executeRequestSchema = z.strictObject({
+  type: z.literal("execute"),
+  pushId: pushIdSchema,
+  fence: fenceSchema,
+  run: pushedRunSchema,
+  history: historySliceSchema,
+  /** Milliseconds that this invocation may last, from its arrival. */
+  budgetMs: z.number().int().min(1),
+});
+export type ExecuteRequest = z.infer<typeof executeRequestSchema>;
+
+export const replayRequestSchema = z.strictObject({
+  type: z.literal("replay"),
+  pushId: pushIdSchema,
+  run: pushedRunSchema,
+  history: z.strictObject({ records: z.array(recordSchema) }),
+});
+export type ReplayRequest = z.infer<typeof replayRequestSchema>;
+
+export const describeRequestSchema = z.strictObject({
+  type: z.literal("describe"),
+  pushId: pushIdSchema,
+  endpointId: endpointIdSchema,
+  nonce: z.string().min(16).max(128),
+});
+export type DescribeRequest = z.infer<typeof describeRequestSchema>;
+
+export const pushRequestSchema = z.discriminatedUnion("type", [
+  executeRequestSchema,
+  replayRequestSchema,
+  describeRequestSchema,
+]);
+export type PushRequest = z.infer<typeof pushRequestSchema>;
+
+/** Answer to `execute`. `seq` is the last sequence that the endpoint saw acknowledged. */
+export const executeAnswerSchema = z.strictObject({
+  runId: runIdSchema,
+  pushId: pushIdSchema,
+  epoch: z.number().int().min(0),
+  gen: z.number().int().min(0),
+  seq: z.number().int().min(0),
+  /** `waiting`: all that the handler awaits is durable and open, or it has ended. `more`: push again after the commit. */
+  state: z.enum(["waiting", "more"]),
+  commands: commandsSchema,
+  /** True when the endpoint keeps this history and accepts a cursor next time. */
+  keeps: z.boolean().optional(),
+});
+export type ExecuteAnswer = z.infer<typeof executeAnswerSchema>;
+
+/** What a call that did not match and the entries that nothing asked for look like to a person. */
+export const divergenceSchema = z.strictObject({
+  leftover: z.array(z.string().max(2_000)).max(100),
+  asked: z.array(z.string().max(2_000)).max(100),
+});
+export type Divergence = z.infer<typeof divergenceSchema>;
+
+export const replayAnswerSchema = z.discriminatedUnion("fits", [
+  z.strictObject({ fits: z.literal(true) }),
+  z.strictObject({ fits: z.literal(false), divergence: divergenceSchema }),
+]);
+export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;
+
+const jsonSchemaDocument = z.record(z.string(), jsonSchema);
+export const manifestSchema = z.strictObject({
+  protocol: z.strictObject({ min: z.number().int(), max: z.number().int() }),
+  sdk: z.strictObject({ name: z.string().max(100), version: z.string().max(100) }),
+  capabilities: z.strictObject({
+    inlineCheckpoints: z.boolean(),
+    streaming: z.boolean(),
+    batch: z.boolean(),
+    /** Longest time one invocation may last. */
+    maxDurationMs: z.number().int().min(1_000),
+  }),
+  workflows: z
+    .array(
+      z.strictObject({
+        name: nameSchema,
+        version: versionSchema,
+        events: z.array(z.strictObject({ name: nameSchema, schema: jsonSchemaDocument.optional() })),
+        input: jsonSchemaDocument.optional(),
+        output: jsonSchemaDocument.optional(),
+      }),
+    )
+    .max(LIMITS.manifestWorkflows),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export const describeAnswerSchema = z.strictObject({
+  nonce: z.string(),
+  pushId: pushIdSchema,
+  manifest: manifestSchema,
+});
+export type DescribeAnswer = z.infer<typeof describeAnswerSchema>;
+
+/** An endpoint's refusal or error; also inside a 200 once white space was sent. */
+export const errorAnswerSchema = z.object({
+  error: z.object({
+    code: z.string().max(100),
+    message: z.string(),
+    httpStatus: z.number().int().optional(),
+    divergence: divergenceSchema.optional(),
+  }),
+});
+export type ErrorAnswer = z.infer<typeof errorAnswerSchema>;
+
+export const PUSH_TOKEN_TYPE = "aiki-push+jwt";
+/** Claims of the token that signs a push (RFC 7519; `typ` per RFC 8725 section 3.11). */
+export const pushClaimsSchema = z.object({
+  iss: z.string(),
+  aud: z.string(),
+  ns: z.string(),
+  /** Run id, or endpoint id for `describe`. */
+  sub: z.string(),
+  /** Push id. */
+  jti: z.string(),
+  iat: z.number().int().positive(),
+  nbf: z.number().int().positive(),
+  exp: z.number().int().positive(),
+  htm: z.literal("POST"),
+  /** base64url SHA-256 of the raw body. */
+  bsh: z.string(),
+  epoch: z.number().int().min(0),
+  gen: z.number().int().min(0),
+  seq: z.number().int().min(0),
+  pv: z.number().int(),
+});
+export type PushClaims = z.infer<typeof pushClaimsSchema>;
+/** Seconds that a push token lives, and the clock difference tolerated either way. */
+export const PUSH_TOKEN_LIFETIME_S = 120;
+export const CLOCK_TOLERANCE_S = 60;

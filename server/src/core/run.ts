@@ -1,0 +1,145 @@
+/** What the core knows of a run. Everything here is data; `decide.ts` is the only place that makes decisions. */
+import type {
+  Divergence,
+  Fence,
+  HistoryRecord,
+  JsonValue,
+  RetryPolicy,
+  RunStatus,
+  TerminalStatus,
+  WireError,
+} from "@aikirun/protocol";
+
+/** What never changes about a run. Kept on its cold row. */
+export interface RunFacts {
+  readonly ns: string;
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly input: JsonValue | undefined;
+  readonly createdAt: number;
+  readonly runAttempt: number;
+  readonly reference: string | undefined;
+  readonly retry: RetryPolicy | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly pool: string | undefined;
+  /** The run that started this one as a child, and the key of the child's entry there. */
+  readonly parent: { readonly id: string; readonly key: string } | undefined;
+}
+
+/** A message in a run's mailbox: appended by anybody, read only by the holder of the lease. */
+export type MessageBody =
+  | { readonly kind: "event"; readonly name: string; readonly data: JsonValue | undefined }
+  | { readonly kind: "cancel"; readonly reason: string | undefined }
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
+  | { readonly kind: "wakeup" }
+  | { readonly kind: "requeue" }
+  | {
+      readonly kind: "child";
+      /** The key of the child's entry in this run. */
+      readonly key: string;
+      readonly status: TerminalStatus;
+      readonly output: JsonValue | undefined;
+      readonly error: WireError | undefined;
+    };
+
+export interface Mail {
+  /** The run's own count, from 1 without gaps. */
+  readonly n: number;
+  readonly acceptedAt: number;
+  readonly body: MessageBody;
+}
+
+export interface NewMessage {
+  readonly ns: string;
+  readonly runId: string;
+  /** Unique per run: the same id again is the same message. */
+  readonly eventId: string;
+  readonly body: MessageBody;
+}
+
+/** Why the last delivery failed, or why the run is stalled: what a person reads at night. */
+export interface Trouble {
+  readonly code: string;
+  readonly message: string;
+  readonly at: number;
+  readonly deliveries: number;
+  readonly divergence?: Divergence;
+}
+
+/** A run as the holder of its lease reads it. */
+export interface LoadedRun {
+  readonly facts: RunFacts;
+  readonly fence: Fence;
+  readonly paused: boolean;
+  readonly stalled: boolean;
+  /** Claims and pushes since the last new record. */
+  readonly tries: number;
+  readonly trouble: Trouble | undefined;
+  /** Highest message that a commit has read. */
+  readonly seen: number;
+  /** Events that were read and wait to be received, oldest first. */
+  readonly queued: readonly Mail[];
+  /** Messages above `seen`, in order. */
+  readonly mail: readonly Mail[];
+  /** The whole history, `n` = 1, 2, 3, … */
+  readonly records: readonly HistoryRecord[];
+}
+
+/** A run that a client, a schedule or a parent asks for. */
+export interface NewRun {
+  readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
+  /** Tells a repeated request from another one with the same id or reference: hash of workflow, version, input. */
+  readonly requestHash: string;
+  readonly conflictPolicy: "error" | "return_existing";
+  /** Not before this much later (by the database's clock), or not before that instant. */
+  readonly trigger: { readonly delayMs: number } | { readonly at: number } | undefined;
+}
+
+/** How a run goes on after a commit. */
+export type Next =
+  /** The lease is extended and the run stays in the holder's memory. */
+  | { readonly type: "keep" }
+  /** The lease is let go. `dueAt` is the earliest open timer; null when only a message can wake the run. */
+  | {
+      readonly type: "park";
+      readonly status: Extract<RunStatus, "scheduled" | "queued" | "suspended" | "paused" | "stalled">;
+      readonly dueAt: number | null;
+    }
+  | {
+      readonly type: "end";
+      readonly status: TerminalStatus;
+      readonly output: JsonValue | undefined;
+      readonly error: WireError | undefined;
+      readonly failedTask: string | undefined;
+      readonly reason: string | undefined;
+    };
+
+/** One transition: everything that one statement writes under one fence. */
+export interface Commit {
+  readonly ns: string;
+  readonly runId: string;
+  /** What the row must still say. The commit raises `seq` by one. */
+  readonly fence: Fence;
+  /** Unique per commit, kept as `last_commit`, so that a lost acknowledgement can be resolved. */
+  readonly commitId: string;
+  /** Highest message read. */
+  readonly seen: number;
+  /** Numbers of the event messages read and not received yet, oldest first. */
+  readonly queued: readonly number[];
+  readonly paused: boolean;
+  readonly records: readonly HistoryRecord[];
+  /** `undefined` clears it. */
+  readonly trouble: Trouble | undefined;
+  readonly children: readonly NewChild[];
+  readonly messages: readonly NewMessage[];
+  readonly next: Next;
+}
+
+/** A child run, inserted by its parent's commit; due at once or after its delay. One per (parent, key). */
+export interface NewChild {
+  readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
+  readonly requestHash: string;
+  readonly delayMs: number | undefined;
+}

@@ -1,0 +1,49 @@
+/**
+ * One push as `advance` sees it: a request goes out, one of these comes back. `push.ts` does it over HTTP; the
+ * simulation does it over a network that loses, doubles and delays.
+ */
+import type { Divergence, ExecuteAnswer, ExecuteRequest, HistoryCursor } from "@aikirun/protocol";
+import type { RunFacts } from "../core/run.js";
+
+/** Who serves a version right now. */
+export interface Route {
+  readonly endpointId: string;
+  readonly url: string;
+  /** Longest time that one invocation may last. */
+  readonly budgetMs: number;
+}
+
+export interface Delivery {
+  /** Undefined: nobody serves this version; the run waits. */
+  route(facts: RunFacts): Route | undefined;
+  /** Never throws. `signal` aborts the push (cancel, shutdown). */
+  deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome>;
+  /** What this endpoint said that it keeps of the run, so that the next push may be short. */
+  forget?(runId: string): void;
+}
+
+export type DeliveryOutcome =
+  | { readonly type: "answer"; readonly answer: ExecuteAnswer }
+  /** The endpoint lost its copy: push again under the same fence with the whole history. */
+  | { readonly type: "history_needed" }
+  | { readonly type: "diverged"; readonly divergence: Divergence; readonly message: string }
+  /** The endpoint no longer serves this version. */
+  | { readonly type: "not_served"; readonly message: string }
+  /** 429 or 503: same fence, new push id, after this long. */
+  | { readonly type: "busy"; readonly retryAfterMs: number; readonly message: string }
+  /**
+   * No usable answer. `reach` says how far the push surely came, which decides what it counts as:
+   * `refused`: the endpoint did not run it; `lost`: sent, outcome unknown; `timeout`: the host ended the invocation.
+   */
+  | {
+      readonly type: "failed";
+      readonly code: string;
+      readonly message: string;
+      readonly reach: "refused" | "lost" | "timeout";
+    };
+
+/** What a warm endpoint holds of a run's history. */
+export interface Warmth {
+  readonly endpointId: string;
+  readonly cursor: HistoryCursor;
+}

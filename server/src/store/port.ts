@@ -1,0 +1,202 @@
+/**
+ * The store: what the orchestrator asks of a database, in its own verbs. Each verb is one statement and carries its
+ * fence in its signature. Whoever does not hold a run's lease can only `append`. Implemented by `postgres/` and
+ * `memory.ts`, both held to `conformance.ts`. Implementations may merge calls that arrive together.
+ *
+ * Throws `StoreUnavailable` when the outcome is unknown or the database is away; anything else is a bug.
+ */
+import type { Endpoint, HistoryRecord, Manifest, Run, RunStatus, RunSummary } from "@aikirun/protocol";
+import type { Instant } from "../core/clock.js";
+import type { Commit, LoadedRun, Mail, NewMessage, NewRun } from "../core/run.js";
+
+export class StoreUnavailable extends Error {
+  override readonly name = "StoreUnavailable";
+}
+
+export interface Store extends RunStore, RunQueries, Registry, KeyStore {
+  /** Lets connections go after what is under way has ended. */
+  close(): Promise<void>;
+}
+
+export type StartOutcome =
+  /** `held` when it was inserted leased to the caller. */
+  | { readonly type: "created"; readonly run: RunSummary; readonly held: LoadedRun | undefined }
+  | { readonly type: "existing"; readonly run: RunSummary }
+  /** The reference belongs to a run with other workflow input. */
+  | { readonly type: "reference_conflict"; readonly run: RunSummary }
+  /** The id belongs to another request. */
+  | { readonly type: "id_conflict" };
+
+export type AppendOutcome =
+  | { readonly type: "appended"; readonly n: number }
+  | { readonly type: "duplicate" }
+  | { readonly type: "ended"; readonly status: RunStatus }
+  | { readonly type: "unknown" }
+  | { readonly type: "too_many_queued" };
+
+export type CommitOutcome =
+  /** `mailSeq > seen`: there is mail to read. */
+  | { readonly type: "committed"; readonly mailSeq: number }
+  /** Another generation or another sequence: nothing was written. */
+  | { readonly type: "fenced" }
+  /** A terminal commit, refused: a control message was not read. Nothing was written. */
+  | { readonly type: "unread" };
+
+export interface RunStore {
+  /** The database's clock, from the newest answer. */
+  now(): Instant;
+
+  /** Inserts a run. With `leaseMs`, already leased to the caller under generation 1. One statement. */
+  start(run: NewRun, leaseMs: number | undefined): Promise<StartOutcome>;
+
+  /** Appends to a mailbox and makes the run due. `maxQueued` bounds unread plus queued messages. */
+  append(message: NewMessage, maxQueued: number): Promise<AppendOutcome>;
+
+  /**
+   * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
+   * gen + 1, tries + 1. Then reads them: the mail is read by the next statement.
+   */
+  claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]>;
+
+  /** Reads one run again, whoever holds it. Undefined when it has ended or is unknown. */
+  load(ns: string, runId: string): Promise<LoadedRun | undefined>;
+
+  /** Messages above `after`, in order. */
+  readMail(ns: string, runId: string, after: number): Promise<Mail[]>;
+
+  /** One transition under one fence. `leaseMs` is for `keep`. */
+  commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
+
+  /** Whether `commitId` is the last commit of the run; decides a commit whose acknowledgement was lost. */
+  lastCommit(ns: string, runId: string): Promise<{ readonly gen: number; readonly commitId: string | undefined } | undefined>;
+
+  /** Extends the lease of one generation. Undefined: it is no longer ours. */
+  extend(
+    ns: string,
+    runId: string,
+    gen: number,
+    leaseMs: number,
+  ): Promise<{ readonly cancelRequested: boolean } | undefined>;
+
+  /** A new generation for the holder of `gen`, after an unknown outcome: gen + 1, tries + 1, lease. */
+  bump(
+    ns: string,
+    runId: string,
+    gen: number,
+    leaseMs: number,
+  ): Promise<{ readonly gen: number; readonly seq: number; readonly tries: number; readonly mailSeq: number } | undefined>;
+
+  /** Lets a lease go without a decision: the run is due now. For shutdown. */
+  release(ns: string, runId: string, gen: number): Promise<void>;
+
+  /** Makes runs due that wait for an endpoint of these versions. Returns how many. */
+  wakeUnserved(ns: string, versions: readonly { readonly workflow: string; readonly version: string }[]): Promise<number>;
+
+  /** The earliest `due_at` in the future among runs that nobody holds, to sleep until. */
+  nextDueAt(): Promise<number | undefined>;
+}
+
+export interface RunFilter {
+  readonly status?: readonly RunStatus[];
+  readonly workflow?: string;
+  readonly version?: string;
+  readonly reference?: string;
+  readonly parent?: string;
+  readonly createdAfter?: number;
+  readonly createdBefore?: number;
+}
+
+export interface RunQueries {
+  getRun(ns: string, runId: string): Promise<Run | undefined>;
+  /** By workflow, version and reference id. */
+  findByReference(ns: string, workflow: string, version: string, reference: string): Promise<RunSummary | undefined>;
+  /** Newest first; `cursor` is the last id of the page before. */
+  listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]>;
+  /** Records after `after`, each with the instant of its commit. Undefined: no such run. */
+  readHistory(
+    ns: string,
+    runId: string,
+    after: number,
+    limit: number,
+  ): Promise<(HistoryRecord & { readonly at: number })[] | undefined>;
+  /** Runs that have not ended, per workflow and version. */
+  countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]>;
+}
+
+/** An endpoint as it is stored: with its secret headers, encrypted by the caller. */
+export interface StoredEndpoint {
+  readonly ns: string;
+  readonly id: string;
+  readonly name: string;
+  readonly url: string;
+  readonly status: Endpoint["status"];
+  readonly headerNames: readonly string[];
+  /** AES-GCM text of the header values; the store never sees them in clear. */
+  readonly sealedHeaders: string | undefined;
+  readonly manifest: Manifest;
+  readonly manifestHash: string;
+  readonly maxDurationMs: number | undefined;
+  readonly concurrency: number;
+  readonly contentType: string;
+  readonly signatureHeader: string;
+  readonly createdAt: number;
+  readonly describedAt: number;
+  readonly trouble: { readonly code: string; readonly message: string; readonly at: number } | undefined;
+}
+
+export type SaveEndpointOutcome =
+  | { readonly type: "saved" }
+  /** Another endpoint already serves one of its versions. */
+  | { readonly type: "version_owned"; readonly by: string; readonly url: string; readonly workflow: string; readonly version: string };
+
+export interface Registry {
+  /** Inserts or replaces the endpoint of this name, and with it who owns each version. One transaction. */
+  saveEndpoint(endpoint: StoredEndpoint, takeOver: boolean): Promise<SaveEndpointOutcome>;
+  /** Records health after a `describe`, without touching anything else. */
+  markEndpoint(ns: string, id: string, status: Endpoint["status"], trouble: StoredEndpoint["trouble"]): Promise<void>;
+  /** Every endpoint, with the versions that it owns now. */
+  listEndpoints(ns?: string): Promise<(StoredEndpoint & { readonly owns: readonly { workflow: string; version: string }[] })[]>;
+  removeEndpoint(ns: string, id: string): Promise<boolean>;
+}
+
+export interface StoredKey {
+  readonly id: string;
+  readonly ns: string;
+  readonly name: string | undefined;
+  readonly scope: "read" | "write" | "admin";
+  /** Hex SHA-256 of the secret. */
+  readonly hash: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | undefined;
+  readonly revokedAt: number | undefined;
+}
+
+/** A key that signs pushes. The private half is sealed by the caller. */
+export interface StoredSigningKey {
+  readonly kid: string;
+  readonly alg: "Ed25519" | "ES256";
+  readonly publicJwk: Record<string, unknown>;
+  readonly sealedPrivate: string;
+  /** `next` is published, `current` signs, `retired` still verifies. */
+  readonly state: "next" | "current" | "retired";
+  readonly createdAt: number;
+}
+
+export interface KeyStore {
+  /** Makes the namespace when it is absent. */
+  createKey(key: StoredKey): Promise<void>;
+  findKey(hash: string): Promise<StoredKey | undefined>;
+  listKeys(ns: string | undefined): Promise<StoredKey[]>;
+  revokeKey(ns: string | undefined, id: string): Promise<boolean>;
+  /** Whether any usable key exists: `aiki start` refuses to run open. */
+  hasKeys(): Promise<boolean>;
+  listSigningKeys(): Promise<StoredSigningKey[]>;
+  /** Inserts the first key unless another process was faster; returns what is stored now. */
+  addSigningKey(key: StoredSigningKey): Promise<StoredSigningKey[]>;
+  setSigningKeyState(kid: string, state: StoredSigningKey["state"]): Promise<void>;
+  removeSigningKey(kid: string): Promise<void>;
+  /** The cluster's epoch: part of every fence and token, raised after a restore. */
+  epoch(): Promise<number>;
+  /** For `/ready`. */
+  ping(): Promise<void>;
+}
