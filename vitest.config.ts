@@ -1,0 +1,23 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Tests run on the sources of every package; child processes that they start run what `npm run build` made. */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@aikirun\/protocol\/canonical$/, replacement: source("sdk/protocol/src/canonical.ts") },
+      { find: /^@aikirun\/next\/pages$/, replacement: source("adapters/next/src/pages.ts") },
+      { find: /^@aikirun\/(protocol|workflow|endpoint|client|cli)$/, replacement: source("sdk/$1/src/index.ts") },
+      { find: /^@aikirun\/(hono|express|next)$/, replacement: source("adapters/$1/src/index.ts") },
+      { find: /^@aikirun\/server$/, replacement: source("server/src/index.ts") },
+      { find: /^@aikirun\/server\/(.*)$/, replacement: source("server/src/$1.ts") },
+    ],
+  },
+  test: {
+    include: ["{sdk,adapters}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
