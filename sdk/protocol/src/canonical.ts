@@ -5,6 +5,8 @@
 import { sha256Hex } from "./hash.js";
 import type { JsonValue } from "./json.js";
 
+export type { Command } from "./commands.js";
+export type { HistoryRecord } from "./history.js";
 export { AikiError, ERROR_CODES, type ErrorCode } from "./errors.js";
 export { sha256Hex } from "./hash.js";
 export { childRunId, type IdPrefix, newId } from "./id.js";
