@@ -1,57 +1,79 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Node, SourceFile } from "../oldest-typescript/node_modules/typescript/lib/typescript.js";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 
-// The newest TypeScript has no JavaScript API; the oldest that Aiki supports has, and parses these sources.
+// The newest TypeScript has no JavaScript API; the oldest that Aiki supports has one, and parses these sources.
 const require = createRequire(new URL("../oldest-typescript/package.json", import.meta.url));
-const ts = require("typescript") as typeof import("../oldest-typescript/node_modules/typescript/lib/typescript.js");
+export const ts: typeof import("../oldest-typescript/node_modules/typescript/lib/typescript.js") =
+  require("typescript");
 
-/** Every file that git would hold, tracked or new, as paths from the root. */
+/** Every file that git holds or would hold, as paths from the root. */
 export function repositoryFiles(): string[] {
-  const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  return listed.split("\n").filter((path) => path !== "" && isPresent(path));
+  const listed = execFileSync(
+    "git",
+    ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"],
+    {
+      cwd: root,
+      encoding: "utf8",
+    },
+  );
+  return listed.split("\0").filter((path) => path !== "" && existsSync(join(root, path)));
 }
 
-function isPresent(path: string): boolean {
-  try {
-    readFileSync(join(root, path));
-    return true;
-  } catch {
-    return false;
-  }
+/** TypeScript that ships or runs, without declaration files. */
+export function typescriptFiles(): string[] {
+  return repositoryFiles().filter((path) => /\.tsx?$/.test(path) && !path.endsWith(".d.ts"));
 }
 
-export function readSource(path: string): string {
+export function readText(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
 
-/** Module specifiers that a source imports or re-exports, types included; relative ones as paths from the root. */
-export function importsOf(path: string): string[] {
-  const { importedFiles } = ts.preProcessFile(readSource(path), true, true);
-  return importedFiles.map(({ fileName }) =>
-    fileName.startsWith(".") ? normalize(join(dirname(path), fileName)).replace(/\.js$/, ".ts") : fileName,
-  );
+export interface Import {
+  /** A package, or the path from the root of a file of this repository. */
+  readonly target: string;
+  /** Nothing of it is there at run time. */
+  readonly typeOnly: boolean;
 }
 
-/** Every identifier that a source uses, with its line; comments and strings do not count. */
-export function identifiersOf(path: string): { readonly name: string; readonly line: number; readonly text: string }[] {
-  const source = ts.createSourceFile(path, readSource(path), ts.ScriptTarget.Latest, true);
-  const found: { name: string; line: number; text: string }[] = [];
-  const visit = (node: import("../oldest-typescript/node_modules/typescript/lib/typescript.js").Node): void => {
-    if (ts.isIdentifier(node)) {
-      const parent = ts.isPropertyAccessExpression(node.parent) ? node.parent.getText(source) : node.text;
-      const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
-      found.push({ name: node.text, line: line + 1, text: parent });
+export function importsOf(path: string): Import[] {
+  const found: Import[] = [];
+  visit(path, (node) => {
+    if (ts.isImportDeclaration(node)) {
+      const { importClause } = node;
+      const named = importClause?.namedBindings;
+      const eachIsType =
+        named !== undefined && ts.isNamedImports(named) && named.elements.every((element) => element.isTypeOnly);
+      found.push({
+        target: targetOf(path, node.moduleSpecifier),
+        typeOnly: importClause !== undefined && (importClause.isTypeOnly || (!importClause.name && eachIsType)),
+      });
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
+      found.push({ target: targetOf(path, node.moduleSpecifier), typeOnly: node.isTypeOnly });
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword && node.arguments[0]) {
+      found.push({ target: targetOf(path, node.arguments[0]), typeOnly: false });
     }
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
+  });
   return found;
+}
+
+function targetOf(from: string, specifier: Node): string {
+  if (!ts.isStringLiteralLike(specifier)) return "(computed)";
+  const name = specifier.text;
+  return name.startsWith(".") ? normalize(join(dirname(from), name)).replace(/\.js$/, ".ts") : name;
+}
+
+/** Calls back with every node of a source; `at` gives a place as `path:line`. */
+export function visit(path: string, see: (node: Node, at: () => string, source: SourceFile) => void): void {
+  const source = ts.createSourceFile(path, readText(path), ts.ScriptTarget.Latest, true);
+  const walk = (node: Node): void => {
+    see(node, () => `${path}:${source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1}`, source);
+    ts.forEachChild(node, walk);
+  };
+  walk(source);
 }
