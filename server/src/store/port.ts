@@ -64,7 +64,10 @@ export interface RunStore {
   /** Messages above `after`, in order. */
   readMail(ns: string, runId: string, after: number): Promise<Mail[]>;
 
-  /** One transition under one fence. `leaseMs` is for `keep`. */
+  /**
+   * One transition under one fence. `leaseMs` is for `keep`. `tries` falls to 0 with a new record, and when the run
+   * parks without trouble: its last delivery went well, however little it brought.
+   */
   commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
 
   /** Whether `commitId` is the last commit of the run; decides a commit whose acknowledgement was lost. */
