@@ -64,7 +64,14 @@ export interface Trouble {
   readonly code: string;
   readonly message: string;
   readonly at: number;
+  /** Failed deliveries in a row. */
   readonly deliveries: number;
+  /** When the first of them failed. */
+  readonly since?: number;
+  /** How many of them were lost after the request was sent. */
+  readonly lost?: number;
+  /** How many of the last ones in a row ended with the host's time. */
+  readonly timeouts?: number;
   readonly divergence?: Divergence;
 }
 
@@ -72,9 +79,13 @@ export interface Trouble {
 export interface LoadedRun {
   readonly facts: RunFacts;
   readonly fence: Fence;
+  /**
+   * What it was before this claim. `suspended`: parked by a `waiting` answer, so that without news nothing is to be
+   * pushed. A paused or stalled run keeps that status while it is claimed; any other becomes `running`.
+   */
+  readonly status: RunStatus;
   readonly paused: boolean;
-  readonly stalled: boolean;
-  /** Claims and pushes since the last new record. */
+  /** Claims and re-pushes since the last new record or park. */
   readonly tries: number;
   readonly trouble: Trouble | undefined;
   /** Highest message that a commit has read. */
@@ -137,7 +148,10 @@ export interface Commit {
   readonly next: Next;
 }
 
-/** A child run, inserted by its parent's commit; due at once or after its delay. One per (parent, key). */
+/**
+ * A child run, inserted by its parent's commit; due at once or after its delay. Its id is derived from its parent's id
+ * and its key (`childRunId`), so that there is one per (parent, key): an insert that finds it already there is no error.
+ */
 export interface NewChild {
   readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
   readonly requestHash: string;

@@ -121,12 +121,13 @@ export function mailAfter(row: Row, after: number): Mail[] {
   return row.mail.slice(after);
 }
 
-export function toLoaded(row: Row): LoadedRun {
+/** `status` is the one before a claim. */
+export function toLoaded(row: Row, status: RunStatus = row.status): LoadedRun {
   return {
     facts: row.facts,
     fence: { epoch: row.epoch, gen: row.gen, seq: row.seq },
+    status,
     paused: row.paused,
-    stalled: row.status === "stalled",
     tries: row.tries,
     trouble: row.trouble,
     seen: row.seen,

@@ -68,13 +68,16 @@ export class MemoryRuns implements RunStore, RunQueries {
       const due = [...this.#live].filter((row) => isClaimable(row, now));
       due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
       return due.slice(0, options.limit).map((row) => {
+        const { status } = row;
         takeLease(row, this.#epoch(), now + options.leaseMs);
-        return { row, gen: row.gen };
+        return { row, gen: row.gen, status };
       });
     });
     await this.#options.betweenStatements?.();
     return this.#statement("read", () =>
-      claimed.filter(({ row, gen }) => isLive(row) && row.gen === gen).map(({ row }) => toLoaded(row)),
+      claimed
+        .filter(({ row, gen }) => isLive(row) && row.gen === gen)
+        .map(({ row, status }) => toLoaded(row, status)),
     );
   }
 
@@ -304,8 +307,7 @@ export class MemoryRuns implements RunStore, RunQueries {
       row.recordGen.push(row.gen);
     }
     const { next } = commit;
-    const delivered = next.type === "park" && commit.trouble === undefined;
-    if (commit.records.length > 0 || delivered) row.tries = 0;
+    if (commit.records.length > 0 || next.type === "park") row.tries = 0;
     if (next.type === "keep") {
       row.leaseUntil = now + leaseMs;
       row.dueAt = now;

@@ -1,6 +1,6 @@
 /** What the outside sees of a run in memory. */
-import type { Run, RunSummary } from "@aikirun/protocol";
-import { openWaits } from "../core/waits.js";
+import type { OpenWait, Run, RunSummary } from "@aikirun/protocol";
+import { waitsOf } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
 import type { RunFilter } from "./port.js";
 
@@ -31,9 +31,17 @@ export function toRun(row: Row): Run {
     runAttempt: facts.runAttempt,
     records: row.records.length,
     ...(parked && row.dueAt !== null ? { nextAt: row.dueAt } : {}),
-    waitsFor: end ? [] : openWaits(row.records, row.trouble),
+    waitsFor: end ? [] : waitsFor(row),
     ...(row.trouble ? { trouble: row.trouble } : {}),
   };
+}
+
+function waitsFor(row: Row): OpenWait[] {
+  const waits = waitsOf(row.records);
+  if (row.trouble?.code === "WORKFLOW_NOT_SERVED") {
+    waits.push({ kind: "endpoint", name: `${row.facts.workflow}@${row.facts.version}` });
+  }
+  return waits;
 }
 
 export function matches(row: Row, filter: RunFilter): boolean {
