@@ -9,7 +9,7 @@ interface Provider {
   provide(key: "postgresSocket", value: string): void;
 }
 
-export default async function setup(project: Provider): Promise<() => Promise<void>> {
+export async function setup(project: Provider): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "aiki-test-"));
   let started: Promise<EmbeddedPostgres> | undefined;
   const server = createServer((socket) => {

@@ -60,9 +60,9 @@ async function commitAlone(connection: Connection, { commit, leaseMs }: Held): P
   return [outcomeOf(rows[0]?.["mail_seq"], false)];
 }
 
-/** New records are progress, and so is an answer after which the run waits. */
-function progresses({ records, next, trouble }: Commit): boolean {
-  return records.length > 0 || (next.type === "park" && trouble === undefined);
+/** New records are progress, and so is a park: the holder came to a decision. */
+function progresses({ records, next }: Commit): boolean {
+  return records.length > 0 || next.type === "park";
 }
 
 async function together(connection: Connection, calls: readonly Held[]): Promise<CommitOutcome[]> {

@@ -1,9 +1,9 @@
 /** What people and the API ask about runs. Ordinary queries: correct first, on the indexes that `migrations/` has. */
-import type { HistoryRecord, JsonValue, Run, RunStatus, RunSummary, TerminalStatus, WireError } from "@aikirun/protocol";
+import type { HistoryRecord, JsonValue, Run, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
 import { and, asc, count, desc, eq, gt, inArray, isNull, lt, max, or, type SQL, sql } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { Trouble } from "../../core/run.js";
-import { waitsOf } from "../../core/waits.js";
+import { waitsOfRun } from "../../core/waits.js";
 import type { RunFilter, RunQueries } from "../port.js";
 import type { Connection } from "./connection.js";
 import { fromText, toRecord, toSummary } from "./rows.js";
@@ -107,7 +107,7 @@ async function getRun(db: NodePgDatabase, ns: string, runId: string): Promise<Ru
     runAttempt: cold.runAttempt,
     records: await countRecords(db, ns, runId),
     ...(live?.leaseUntil === null && live.dueAt !== null ? { nextAt: live.dueAt } : {}),
-    waitsFor: live ? waitsOf(await lastRecords(db, ns, runId)) : [],
+    waitsFor: live ? waitsOfRun(await lastRecords(db, ns, runId), cold, trouble) : [],
     ...(trouble ? { trouble } : {}),
   };
 }
