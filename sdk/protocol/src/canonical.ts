@@ -4,6 +4,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { base32 } from "./id.js";
 import type { JsonValue } from "./json.js";
 
 export { AikiError, ERROR_CODES, type ErrorCode } from "./errors.js";
@@ -33,3 +34,14 @@ export function sha256Hex(text: string): string {
 export function inputHash(input: JsonValue | undefined): string {
   return sha256Hex(canonicalJson(input ?? null));
 }
+
+/**
+ * The id of a child run that has no reference id, made from its parent and the key of its entry there, so that the
+ * handler knows it before the child exists and a repeated `child.start` names the same run. Sorts with its parent.
+ */
+export function childRunId(parentId: string, key: string): string {
+  const digest = sha256(utf8ToBytes(`${parentId}/${key}`));
+  return `${parentId.slice(0, CHILD_PREFIX_CHARS)}${base32(digest, 16)}`;
+}
+/** `run_` and the ten characters of the parent's time. */
+const CHILD_PREFIX_CHARS = 14;

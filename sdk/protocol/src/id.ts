@@ -10,9 +10,14 @@ export function newId(prefix: IdPrefix, nowMs: number = Date.now(), random: Uint
     time = ALPHABET.charAt(rest % 32) + time;
     rest = Math.floor(rest / 32);
   }
-  let tail = "";
-  for (let i = 0; i < 16; i++) tail += ALPHABET.charAt((random[i] ?? 0) & 31);
-  return `${prefix}_${time}${tail}`;
+  return `${prefix}_${time}${base32(random, 16)}`;
+}
+
+/** Five bits of each of the first `length` bytes, in Crockford's base 32. */
+export function base32(bytes: Uint8Array, length: number): string {
+  let text = "";
+  for (let i = 0; i < length; i++) text += ALPHABET.charAt((bytes[i] ?? 0) & 31);
+  return text;
 }
 
 function randomBytes(): Uint8Array {
