@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { ClosingLine } from "./test/closing-line.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -20,5 +21,6 @@ export default defineConfig({
     include: ["{sdk,adapters}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
   },
 });
