@@ -31,7 +31,8 @@ async function build(): Promise<void> {
 }
 
 async function start(publicKeys: string): Promise<{ origin: string; close(): Promise<void> }> {
-  await (built ??= build());
+  built ??= build();
+  await built;
   const child = next(["start", "-p", "0", "-H", "127.0.0.1"], { AIKI_PUBLIC_KEYS: publicKeys });
   const ended = once(child, "exit");
   const origin = await new Promise<string>((resolve, reject) => {
@@ -76,6 +77,9 @@ conformance(router("pages router without body parser", "/api/raw/aiki", {}));
 conformance(
   router("pages router", "/api/parsed/aiki", {
     largeBody: "Next's body parser stops at 1 MB",
-    vectors: { "body: signed, but not UTF-8": "Next's body parser has decoded the text, so the bytes are gone and the hash differs" },
+    vectors: {
+      "body: signed, but not UTF-8":
+        "Next's body parser has decoded the text, so the bytes are gone and the hash differs",
+    },
   }),
 );

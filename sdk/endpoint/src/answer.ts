@@ -16,7 +16,11 @@ const HEADERS = {
   [PROTOCOL_HEADER]: String(PROTOCOL_VERSION),
 };
 
-export function jsonAnswer(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): EndpointAnswer {
+export function jsonAnswer(
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): EndpointAnswer {
   return { status, headers: { ...HEADERS, ...headers }, body: JSON.stringify(body) };
 }
 

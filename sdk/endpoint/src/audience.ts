@@ -1,6 +1,7 @@
 /** Was this push meant for this app? The token names one URL; an app can be known under several. */
-import type { EndpointRequest } from "./request.js";
+
 import { Refusal } from "./refusal.js";
+import type { EndpointRequest } from "./request.js";
 
 export interface Audience {
   /** URLs that the user configured: compared as they are written. */

@@ -2,7 +2,7 @@
 import { jsonTextDepth, LIMITS, type PushRequest, pushRequestSchema } from "@aikirun/protocol";
 import { ownLocation } from "./audience.js";
 import { checkBinding, checkClaims } from "./claims.js";
-import { noKeys, type KeySource } from "./keys.js";
+import { type KeySource, noKeys } from "./keys.js";
 import { Refusal, unauthenticated } from "./refusal.js";
 import { type EndpointRequest, readPushBody } from "./request.js";
 import type { Settings } from "./settings.js";
@@ -16,7 +16,11 @@ export interface AuthenticPush {
 }
 
 /** Throws a `Refusal`. Time is checked as of the arrival, however long the body takes. */
-export async function authenticate(request: EndpointRequest, settings: Settings, verifier: SignatureVerifier): Promise<AuthenticPush> {
+export async function authenticate(
+  request: EndpointRequest,
+  settings: Settings,
+  verifier: SignatureVerifier,
+): Promise<AuthenticPush> {
   const nowS = Math.floor(Date.now() / 1000);
   const body = await readPushBody(request);
   // Without keys no token can be judged, and the operator must hear it whatever the request carried.
@@ -64,6 +68,8 @@ function parsePush(body: Uint8Array): PushRequest {
   }
   const parsed = pushRequestSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.slice(0, 5).map((issue) => `${issue.path.join(".") || "the body"}: ${issue.message}`);
+  const faults = parsed.error.issues
+    .slice(0, 5)
+    .map((issue) => `${issue.path.join(".") || "the body"}: ${issue.message}`);
   throw new Refusal(400, "INVALID_REQUEST", `The body is not a push: ${faults.join("; ")}.`);
 }

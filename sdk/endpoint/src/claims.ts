@@ -34,11 +34,16 @@ export function checkClaims(token: Token, expected: Expected): PushClaims {
   const claims = parsed.data;
   checkTimes(claims, expected.nowS);
   if (claims.pv !== PROTOCOL_VERSION) {
-    throw new Refusal(400, "PROTOCOL_UNSUPPORTED", `This app speaks version ${PROTOCOL_VERSION} of the push protocol, not ${claims.pv}.`);
+    throw new Refusal(
+      400,
+      "PROTOCOL_UNSUPPORTED",
+      `This app speaks version ${PROTOCOL_VERSION} of the push protocol, not ${claims.pv}.`,
+    );
   }
   if (claims.htm !== expected.method) throw invalid(`The token was made for ${claims.htm}, not ${expected.method}.`);
   checkParties(claims, expected);
-  if (claims.bsh !== expected.bodyHash) throw invalid("The body is not the one that was signed: it changed on the way.");
+  if (claims.bsh !== expected.bodyHash)
+    throw invalid("The body is not the one that was signed: it changed on the way.");
   return claims;
 }
 
@@ -78,7 +83,8 @@ export function checkBinding(claims: PushClaims, push: PushRequest): void {
   if (claims.sub !== subject) throw invalid("The token was made for another run or endpoint.");
   if (push.type !== "execute") return;
   const { epoch, gen, seq } = push.fence;
-  if (claims.epoch !== epoch || claims.gen !== gen || claims.seq !== seq) throw invalid("The token was made for another fence.");
+  if (claims.epoch !== epoch || claims.gen !== gen || claims.seq !== seq)
+    throw invalid("The token was made for another fence.");
 }
 
 function invalid(message: string): Refusal {

@@ -1,9 +1,16 @@
 /** Carries an authentic push out: finds its workflow and its history, replays, and answers what came of it. */
-import type { Divergence, ExecuteAnswer, ExecuteRequest, HistoryRecord, PushedRun, ReplayAnswer, ReplayRequest } from "@aikirun/protocol";
+import type {
+  Divergence,
+  ExecuteAnswer,
+  ExecuteRequest,
+  HistoryRecord,
+  PushedRun,
+  ReplayAnswer,
+  ReplayRequest,
+} from "@aikirun/protocol";
 import type { Logger } from "@aikirun/workflow";
-import { startDeadline } from "./deadline.js";
-import type { Executor } from "./executor.js";
-import type { KeptHistory } from "./keptHistory.js";
+import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
+import type { KeptHistory } from "./kept-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
 
@@ -11,7 +18,6 @@ export interface ExecuteDeps {
   readonly registry: Registry;
   readonly kept: KeptHistory;
   readonly logger: Logger;
-  readonly executor: Executor;
 }
 
 export interface Invocation {
@@ -22,41 +28,81 @@ export interface Invocation {
 }
 
 /** Throws a `Refusal`. Whether the push can be carried out at all is decided before any task starts. */
-export async function execute(push: ExecuteRequest, bytes: number, invocation: Invocation, deps: ExecuteDeps): Promise<ExecuteAnswer> {
+export async function execute(
+  push: ExecuteRequest,
+  bytes: number,
+  { maxDurationMs, gone }: Invocation,
+  { registry, kept, logger }: ExecuteDeps,
+): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
-  const version = deps.registry.get(run.workflow, run.version);
+  const workflow = registry.get(run.workflow, run.version);
   checkOrder(history.records, history.after?.n ?? 0, history.head.n);
-  const records = deps.kept.complete(run.id, history);
+  const records = kept.complete(run.id, history);
   if (!records) {
-    throw new Refusal(409, "HISTORY_NEEDED", "This instance does not hold the earlier history. Push again with all of it.");
+    throw new Refusal(
+      409,
+      "HISTORY_NEEDED",
+      "This instance does not hold the earlier history. Push again with all of it.",
+    );
   }
-  const keeps = deps.kept.keep(run.id, history, records, bytes);
-  const deadline = startDeadline(Math.min(push.budgetMs, invocation.maxDurationMs), invocation.gone);
-  try {
-    const outcome = await deps.executor.execute({ version, run, records, logger: deps.logger, signal: deadline.signal });
-    if (outcome.type === "diverged") throw diverged(run, outcome.divergence);
-    const { state, commands } = outcome;
-    const ended = commands.some(({ type }) => type === "run.completed" || type === "run.failed");
-    if (ended) deps.kept.forget(run.id);
-    return { runId: run.id, pushId, ...fence, state, commands, ...(keeps && !ended && { keeps }) };
-  } finally {
-    deadline.clear();
-  }
+  const keeps = kept.keep(run.id, history, records, bytes);
+  const budgetMs = workMs(Math.min(push.budgetMs, maxDurationMs));
+  const outcome = await replayAndGoOn({
+    workflow,
+    run,
+    records,
+    host: defaultHost,
+    logger,
+    budgetMs,
+    ...(gone && { signal: gone }),
+  });
+  if (outcome.state === "diverged") throw diverged(run, outcome.divergence);
+  const { state, commands } = outcome;
+  const ended = commands.some(({ type }) => type === "run.completed" || type === "run.failed");
+  if (ended) kept.forget(run.id);
+  return { runId: run.id, pushId, ...fence, state, commands, ...(keeps && !ended && { keeps }) };
 }
 
 /** Only asks whether the history still fits the code: no task runs. */
-export async function replay({ run, history }: ReplayRequest, { registry, logger, executor }: ExecuteDeps): Promise<ReplayAnswer> {
-  const version = registry.get(run.workflow, run.version);
-  checkOrder(history.records, 0, Number.POSITIVE_INFINITY);
-  const divergence = await executor.check({ version, run, records: history.records, logger });
-  return divergence ? { fits: false, divergence } : { fits: true };
+export async function replay(
+  { run, history }: ReplayRequest,
+  { registry, logger }: ExecuteDeps,
+): Promise<ReplayAnswer> {
+  const workflow = registry.get(run.workflow, run.version);
+  const { records } = history;
+  checkOrder(records, 0, Number.POSITIVE_INFINITY);
+  const budgetMs = REPLAY_MS;
+  const outcome = await replayAndGoOn({
+    workflow,
+    run,
+    records,
+    host: defaultHost,
+    logger,
+    budgetMs,
+    replayOnly: true,
+  });
+  return outcome.state === "diverged" ? { fits: false, divergence: outcome.divergence } : { fits: true };
+}
+
+/** Kept back from the budget for the answer to be made and to travel. */
+const ANSWER_MS = 2_000;
+/** A replay that takes longer hangs on something that is not durable. */
+const REPLAY_MS = 30_000;
+
+function workMs(budgetMs: number): number {
+  return Math.max(budgetMs - ANSWER_MS, budgetMs / 2);
 }
 
 /** Records come in the order of their numbers, between the cursor and the head. */
 function checkOrder(records: readonly HistoryRecord[], after: number, head: number): void {
   let last = after;
   for (const { n } of records) {
-    if (n <= last || n > head) throw new Refusal(400, "INVALID_REQUEST", `History record ${n} is out of order, after ${last} and up to ${head}.`);
+    if (n <= last || n > head)
+      throw new Refusal(
+        400,
+        "INVALID_REQUEST",
+        `History record ${n} is out of order, after ${last} and up to ${head}.`,
+      );
     last = n;
   }
 }

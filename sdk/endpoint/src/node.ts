@@ -29,7 +29,12 @@ export interface NodeResponse {
 }
 
 /** Serves one request. `url` is the request's path and query before any router took its share. */
-export async function serveNode(serve: Serve, request: NodeRequest, response: NodeResponse, url: string): Promise<void> {
+export async function serveNode(
+  serve: Serve,
+  request: NodeRequest,
+  response: NodeResponse,
+  url: string,
+): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => {
     if (!response.writableFinished) gone.abort(new Error("The caller has closed the connection."));

@@ -39,7 +39,8 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
   const { keepHistory = {}, maxDuration, url, publicKeys } = options;
   refuseUnknown(keepHistory, ["runs", "bytes"], "member of keepHistory");
   for (const [name, value] of Object.entries(keepHistory)) {
-    if (!Number.isSafeInteger(value) || value < 0) throw invalid(`keepHistory.${name} must be a whole number that is not negative.`);
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw invalid(`keepHistory.${name} must be a whole number that is not negative.`);
   }
   return {
     urls: url === undefined ? undefined : checkUrls(list(url), "url"),
@@ -58,14 +59,17 @@ function list(value: string | readonly string[]): readonly string[] {
 
 export function checkUrls(urls: readonly string[], setting: string): readonly string[] {
   const bad = urls.find((url) => !/^https?:\/\//i.test(url) || !URL.canParse(url));
-  if (bad !== undefined) throw invalid(`${setting} holds ${JSON.stringify(bad)}, which is not a whole http or https URL.`);
+  if (bad !== undefined)
+    throw invalid(`${setting} holds ${JSON.stringify(bad)}, which is not a whole http or https URL.`);
   return urls;
 }
 
 export function checkKeys(texts: readonly string[], setting: string): readonly PublicKey[] {
   const { keys, bad } = parsePublicKeys(texts);
   if (bad !== undefined) {
-    throw invalid(`${setting} holds ${JSON.stringify(bad.slice(0, 80))}, which is no public key. \`aiki keys public\` prints them.`);
+    throw invalid(
+      `${setting} holds ${JSON.stringify(bad.slice(0, 80))}, which is no public key. \`aiki keys public\` prints them.`,
+    );
   }
   if (keys.length === 0) throw invalid(`${setting} holds no key. \`aiki keys public\` prints them.`);
   return keys;
@@ -84,7 +88,8 @@ function checkMaxDuration(ms: number): number {
 
 function refuseUnknown(object: object, known: readonly string[], what: string): void {
   const unknown = Object.keys(object).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw invalid(`There is no ${what} ${JSON.stringify(unknown)}. Known are ${known.join(", ")}.`);
+  if (unknown !== undefined)
+    throw invalid(`There is no ${what} ${JSON.stringify(unknown)}. Known are ${known.join(", ")}.`);
 }
 
 export function invalid(message: string): AikiError {

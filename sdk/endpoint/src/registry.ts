@@ -1,8 +1,8 @@
 /** The workflow versions that one endpoint serves, and how it describes them. */
 import {
   AikiError,
-  jsonTextDepth,
   type JsonValue,
+  jsonTextDepth,
   LIMITS,
   type Manifest,
   PROTOCOL_VERSION,
@@ -30,7 +30,10 @@ export function registry(versions: readonly ServableVersion[]): Registry {
     }
     const id = `${version.name}@${version.versionId}`;
     if (byId.has(id)) {
-      throw new AikiError("DUPLICATE_WORKFLOW", `${id} is served twice in one list. Give one of them another version id.`);
+      throw new AikiError(
+        "DUPLICATE_WORKFLOW",
+        `${id} is served twice in one list. Give one of them another version id.`,
+      );
     }
     byId.set(id, version);
   }
@@ -68,7 +71,10 @@ interface StandardJsonSchema {
 const SCHEMA_CHARS = 64 * 1024;
 
 /** A description for people and forms, never needed: whatever cannot be described is left out. */
-function schemaDocument(schema: StandardSchemaV1 | undefined, side: "input" | "output"): Record<string, JsonValue> | undefined {
+function schemaDocument(
+  schema: StandardSchemaV1 | undefined,
+  side: "input" | "output",
+): Record<string, JsonValue> | undefined {
   try {
     const standard = schema?.["~standard"] as StandardJsonSchema | undefined;
     const text = JSON.stringify(standard?.jsonSchema?.[side]?.({ target: "draft-2020-12" }));
@@ -86,7 +92,10 @@ export interface DescribedEndpoint {
 }
 
 /** How this endpoint describes itself under given settings. `adapter` is the package that the user imported. */
-export function manifests(adapter: string, { workflows }: Registry): (settings: { maxDurationMs: number }) => DescribedEndpoint {
+export function manifests(
+  adapter: string,
+  { workflows }: Registry,
+): (settings: { maxDurationMs: number }) => DescribedEndpoint {
   const made = new Map<number, DescribedEndpoint>();
   return ({ maxDurationMs }) => {
     let described = made.get(maxDurationMs);

@@ -59,7 +59,9 @@ function checkHeaders(request: EndpointRequest): void {
       400,
       "PROTOCOL_UNSUPPORTED",
       `This app speaks version ${PROTOCOL_VERSION} of the push protocol. ` +
-        (version === undefined ? "The request has no Aiki-Protocol header." : "The request asks for another one: update the older side."),
+        (version === undefined
+          ? "The request has no Aiki-Protocol header."
+          : "The request asks for another one: update the older side."),
     );
   }
   const mediaType = request.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
@@ -76,7 +78,11 @@ function announcedBytes(request: EndpointRequest): number | undefined {
 }
 
 function tooLarge(): Refusal {
-  return new Refusal(413, "BODY_TOO_LARGE", `A push may hold ${LIMITS.bodyBytes} bytes. Send the history by URL instead.`);
+  return new Refusal(
+    413,
+    "BODY_TOO_LARGE",
+    `A push may hold ${LIMITS.bodyBytes} bytes. Send the history by URL instead.`,
+  );
 }
 
 function truncated(announced: number, received: number): Refusal {

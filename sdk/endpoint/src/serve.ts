@@ -4,8 +4,7 @@ import { consoleLogger, type ServableVersion } from "@aikirun/workflow";
 import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
 import { authenticate } from "./authenticate.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
-import { replayExecutor } from "./executor.js";
-import { DEFAULT_KEEP, keptHistory } from "./keptHistory.js";
+import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
 import { checkOptions, type EndpointOptions } from "./options.js";
 import { Refusal } from "./refusal.js";
@@ -29,7 +28,11 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
   const logger = checked.logger ?? consoleLogger;
   const log = troubleLog(logger);
   const verifier = nodeVerifier() ?? joseVerifier;
-  const execution: ExecuteDeps = { registry: served, kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }), logger, executor: replayExecutor };
+  const execution: ExecuteDeps = {
+    registry: served,
+    kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
+    logger,
+  };
 
   const manifestFor = manifests(adapter, served);
 

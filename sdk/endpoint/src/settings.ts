@@ -1,5 +1,12 @@
 /** Options and environment become settings, once for each environment that the host passes in. */
-import { type Environment, environment, hostDurationMs, isProduction, onWorkers, platformOrigins } from "./environment.js";
+import {
+  type Environment,
+  environment,
+  hostDurationMs,
+  isProduction,
+  onWorkers,
+  platformOrigins,
+} from "./environment.js";
 import { DEVELOPMENT_URL, JWKS_PATH, jwksKeys, type KeySource, noKeys, pinnedKeys } from "./keys.js";
 import { type CheckedOptions, checkKeys, checkNamespace, checkUrls } from "./options.js";
 
@@ -38,7 +45,9 @@ export function settingsReader(options: CheckedOptions): (bindings: object | und
 }
 
 function readSettings(options: CheckedOptions, env: Environment, jwks: (url: string) => KeySource): Settings {
-  const urls = env("AIKI_ENDPOINT_URL")?.split(",").map((url) => url.trim());
+  const urls = env("AIKI_ENDPOINT_URL")
+    ?.split(",")
+    .map((url) => url.trim());
   return {
     keys: keySource(options, env, jwks),
     urls: options.urls ?? (urls ? checkUrls(urls, "AIKI_ENDPOINT_URL") : []),

@@ -1,6 +1,6 @@
 /** Signatures and hashes: synchronous where the runtime has `node:crypto`, by jose and WebCrypto elsewhere. */
 import { encodeBase64url, type PublicKey } from "@aikirun/protocol";
-import { compactVerify, type CryptoKey, importJWK } from "jose";
+import { type CryptoKey, compactVerify, importJWK } from "jose";
 import type { Token } from "./token.js";
 
 export interface SignatureVerifier {

@@ -19,7 +19,8 @@ const KID_CHARS = 128;
 /** The token of a request: from `Aiki-Signature` when a proxy owns `Authorization`, else from there. */
 export function readToken(header: (name: string) => string | undefined): Token {
   const value = header("aiki-signature") ?? header("authorization");
-  if (value === undefined) throw unauthenticated("The request carries no token: it does not come from an orchestrator.");
+  if (value === undefined)
+    throw unauthenticated("The request carries no token: it does not come from an orchestrator.");
   if (value.length > TOKEN_CHARS) throw unauthenticated(`The token is longer than ${TOKEN_CHARS} characters.`);
   const text = /^(?:bearer +)?([A-Za-z0-9_.-]+)$/i.exec(value)?.[1];
   if (text === undefined) throw unauthenticated("The authorization is not one bearer token.");

@@ -38,7 +38,8 @@ async function readStream(stream: ReadableStream<Uint8Array> | null): Promise<Ra
   let length = 0;
   while (length <= DRAIN_BYTES) {
     const { done, value } = await reader.read();
-    if (done) return length > LIMITS.bodyBytes ? { type: "tooLarge" } : { type: "bytes", bytes: concatBytes(chunks, length) };
+    if (done)
+      return length > LIMITS.bodyBytes ? { type: "tooLarge" } : { type: "bytes", bytes: concatBytes(chunks, length) };
     length += value.length;
     if (length <= LIMITS.bodyBytes) chunks.push(value);
     else chunks = [];

@@ -29,7 +29,12 @@ function toRequest(incoming: IncomingMessage): Request {
   const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)] as [string, string]);
   const method = incoming.method ?? "GET";
   const hasBody = method !== "GET" && method !== "HEAD";
-  const init: RequestInit & { duplex: "half" } = { method, headers, duplex: "half", ...(hasBody && { body: incoming as never }) };
+  const init: RequestInit & { duplex: "half" } = {
+    method,
+    headers,
+    duplex: "half",
+    ...(hasBody && { body: incoming as never }),
+  };
   return new Request(`http://${incoming.headers.host}${incoming.url}`, init);
 }
 

@@ -1,7 +1,7 @@
 /** The other side of the wire, for tests: makes pushes and signs them with jose, and badly on purpose with node:crypto. */
 import { createHash, createPrivateKey, type KeyObject, sign as nodeSign } from "node:crypto";
 import { request } from "node:http";
-import { formatPublicKey, newId, type PublicKey, PUSH_CONTENT_TYPE, publicKeyFromJwk } from "@aikirun/protocol";
+import { formatPublicKey, newId, PUSH_CONTENT_TYPE, type PublicKey, publicKeyFromJwk } from "@aikirun/protocol";
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 
 export interface SigningKey {
@@ -80,8 +80,14 @@ export function claimsOf(push: Push, body: string | Uint8Array, url: string): Re
   };
 }
 
-export async function signToken(key: SigningKey, claims: Record<string, unknown>, header: Record<string, unknown> = {}): Promise<string> {
-  return await new SignJWT(claims).setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "aiki-push+jwt", ...header }).sign(key.private);
+export async function signToken(
+  key: SigningKey,
+  claims: Record<string, unknown>,
+  header: Record<string, unknown> = {},
+): Promise<string> {
+  return await new SignJWT(claims)
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "aiki-push+jwt", ...header })
+    .sign(key.private);
 }
 
 const b64 = (text: string | Uint8Array): string => Buffer.from(text).toString("base64url");
@@ -104,12 +110,20 @@ export function pushHeaders(token: string): Record<string, string> {
 }
 
 /** Everything that a true push consists of. */
-export async function signedPush(key: SigningKey, url: string, push: Push, claims: Record<string, unknown> = {}): Promise<Sent> {
+export async function signedPush(
+  key: SigningKey,
+  url: string,
+  push: Push,
+  claims: Record<string, unknown> = {},
+): Promise<Sent> {
   const body = JSON.stringify(push);
   return { headers: pushHeaders(await signToken(key, { ...claimsOf(push, body, url), ...claims })), body };
 }
 
-export async function send(url: string, { method = "POST", headers, body }: Sent): Promise<{ response: Response; json: Answer | undefined }> {
+export async function send(
+  url: string,
+  { method = "POST", headers, body }: Sent,
+): Promise<{ response: Response; json: Answer | undefined }> {
   const response = await fetch(url, { method, headers, body: body as BodyInit, redirect: "manual" });
   const text = await response.text();
   return { response, json: text.startsWith("{") ? (JSON.parse(text) as Answer) : undefined };
@@ -122,7 +136,11 @@ export interface Answer {
 }
 
 /** Sends over a connection of its own, which a server may close when it does not want the whole body. */
-export function sendAlone(url: string, headers: Record<string, string>, body: string): Promise<{ status: number; text: string }> {
+export function sendAlone(
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const sending = request(url, { method: "POST", headers, agent: false }, (response) => {
       let text = "";

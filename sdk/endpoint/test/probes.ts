@@ -17,7 +17,7 @@ const hello = workflow({ name: "hello" }).v("1.0.0", {
 
 const rest = task({
   name: "rest",
-  async handler(_input: void, { signal }) {
+  async handler(_input: undefined, { signal }) {
     counters.aikiProbeRests = rests() + 1;
     await new Promise<void>((resolve) => {
       signal.addEventListener("abort", () => {

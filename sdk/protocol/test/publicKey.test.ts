@@ -4,12 +4,15 @@ import { decodeBase64url, encodeBase64url } from "../src/base64url.js";
 import { formatPublicKey, parsePublicKey, publicKeyFromJwk } from "../src/publicKey.js";
 
 describe("public keys", () => {
-  it.each(["Ed25519", "ES256"] as const)("%s survives its textual form and has jose's thumbprint as kid", async (alg) => {
-    const jwk = await exportJWK((await generateKeyPair(alg, { extractable: true })).publicKey);
-    const key = publicKeyFromJwk({ ...jwk, kid: "ignored", use: "sig" });
-    expect(key).toMatchObject({ alg, kid: await calculateJwkThumbprint(jwk) });
-    expect(parsePublicKey(` ${formatPublicKey(key!)}\n`)).toEqual(key);
-  });
+  it.each(["Ed25519", "ES256"] as const)(
+    "%s survives its textual form and has jose's thumbprint as kid",
+    async (alg) => {
+      const jwk = await exportJWK((await generateKeyPair(alg, { extractable: true })).publicKey);
+      const key = publicKeyFromJwk({ ...jwk, kid: "ignored", use: "sig" });
+      expect(key).toMatchObject({ alg, kid: await calculateJwkThumbprint(jwk) });
+      expect(parsePublicKey(` ${formatPublicKey(key!)}\n`)).toEqual(key);
+    },
+  );
 
   it("reproduces the thumbprint of RFC 8037, appendix A.3", () => {
     const key = parsePublicKey("ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
@@ -43,6 +46,7 @@ describe("base64url", () => {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 37 + length) & 255);
       expect(decodeBase64url(encodeBase64url(bytes))).toEqual(bytes);
     }
-    for (const text of ["A", "AA==", "AA\n", " AA", "A+8", "A/8", "AB", "AAB"]) expect(decodeBase64url(text)).toBeUndefined();
+    for (const text of ["A", "AA==", "AA\n", " AA", "A+8", "A/8", "AB", "AAB"])
+      expect(decodeBase64url(text)).toBeUndefined();
   });
 });

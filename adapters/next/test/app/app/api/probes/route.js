@@ -1,5 +1,5 @@
 import { connection } from "next/server";
-import { executions } from "../../../../../../../sdk/endpoint/test/probes";
+import { executions } from "../../../../../../../sdk/endpoint/test/probes.js";
 
 export async function GET() {
   await connection();
