@@ -207,7 +207,7 @@ export interface KeyStore {
   /** Whether any usable key exists: `aiki start` refuses to run open. */
   hasKeys(): Promise<boolean>;
   listSigningKeys(): Promise<StoredSigningKey[]>;
-  /** Inserts the first key unless another process was faster; returns what is stored now. */
+  /** Inserts a key unless one of its state (`current`, `next`) is there already; returns what is stored now. */
   addSigningKey(key: StoredSigningKey): Promise<StoredSigningKey[]>;
   setSigningKeyState(kid: string, state: StoredSigningKey["state"]): Promise<void>;
   removeSigningKey(kid: string): Promise<void>;
