@@ -1,7 +1,7 @@
 export * from "./api.js";
 export * from "./canonical.js";
+export type { WorkflowClient } from "./client.js";
 export * from "./commands.js";
 export * from "./history.js";
-export * from "./id.js";
 export * from "./push.js";
 export * from "./values.js";
