@@ -4,16 +4,15 @@
  */
 import {
   ERROR_CODES,
-  type ErrorCode,
-  errorAnswerSchema,
   type ErrorAnswer,
-  LIMITS,
+  errorAnswerSchema,
   jsonTextDepth,
+  LIMITS,
   PROTOCOL_HEADER,
   PROTOCOL_VERSION,
 } from "@aikirun/protocol";
 import type { Exchanged } from "../egress/exchange.js";
-import { notAnEndpoint, protectedByHost, redirected, type Refusal, shownUrl } from "./refusal.js";
+import { notAnEndpoint, protectedByHost, type Refusal, redirected, shownUrl } from "./refusal.js";
 
 export type Answered = Extract<Exchanged, { type: "answered" }>;
 
@@ -35,10 +34,13 @@ export function readAnswer(url: string, exchanged: Exchanged): Reading {
     return failed({ code, message: `${shownUrl(url)} ${detail}.` }, reach);
   }
   const { status, headers } = exchanged;
-  if (status === 429 || status === 503) return busy(url, exchanged);
+  if (isBusy(status)) return busy(url, exchanged);
   if (headers[PROTOCOL_HEADER] === undefined) return foreignAnswer(url, exchanged);
   if (headers[PROTOCOL_HEADER] !== String(PROTOCOL_VERSION)) {
-    return bad(url, `answered with protocol version ${headers[PROTOCOL_HEADER].slice(0, 20)}, expected ${PROTOCOL_VERSION}`);
+    return bad(
+      url,
+      `answered with protocol version ${headers[PROTOCOL_HEADER].slice(0, 20)}, expected ${PROTOCOL_VERSION}`,
+    );
   }
   return ownAnswer(url, exchanged);
 }
@@ -74,10 +76,13 @@ function ownAnswer(url: string, answered: Answered): Reading {
   const error = errorAnswerSchema.safeParse(value);
   if (!error.success) return bad(url, `answered ${status} without an error code`);
   const effective = status === 200 ? (error.data.error.httpStatus ?? 500) : status;
-  if (effective === 429 || effective === 503) {
-    return { type: "busy", retryAfterMs: undefined, message: `${shownUrl(url)} is busy: ${error.data.error.message}` };
-  }
+  if (isBusy(effective))
+    return { type: "busy", retryAfterMs: undefined, message: told(url, effective, error.data.error) };
   return { type: "error", status: effective, error: error.data.error };
+}
+
+function isBusy(status: number): boolean {
+  return status === 429 || status === 503;
 }
 
 /** An answer's own arrays and objects around a payload: body, commands, command, error. */
@@ -87,9 +92,20 @@ function isErrorBody(value: unknown): boolean {
   return typeof value === "object" && value !== null && "error" in value && !("runId" in value) && !("nonce" in value);
 }
 
-function busy(url: string, { status, headers }: Answered): Reading {
-  const message = `${shownUrl(url)} answered ${status}: it is busy.`;
-  return { type: "busy", retryAfterMs: parseRetryAfter(headers["retry-after"], headers["date"]), message };
+/** The SDK's own 503 says why (for instance, that it cannot reach the keys); a host's says only that it is busy. */
+function busy(url: string, { status, headers, body }: Answered): Reading {
+  const retryAfterMs = parseRetryAfter(headers["retry-after"], headers["date"]);
+  const own = headers[PROTOCOL_HEADER] === undefined ? undefined : errorIn(body);
+  const message = own ? told(url, status, own) : `${shownUrl(url)} answered ${status}: it is busy.`;
+  return { type: "busy", retryAfterMs, message };
+}
+
+function errorIn(body: string): ErrorAnswer["error"] | undefined {
+  try {
+    return errorAnswerSchema.safeParse(JSON.parse(body)).data?.error;
+  } catch {
+    return undefined;
+  }
 }
 
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
@@ -103,14 +119,17 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
 }
 
 export function refusedByEndpoint(url: string, status: number, error: ErrorAnswer["error"]): Refusal {
-  const code = status >= 500 ? "ENDPOINT_ERROR" : "ENDPOINT_REFUSED";
-  return { code, message: `${shownUrl(url)} answered ${status} ${error.code}: ${bounded(error.message)}` };
+  return { code: status >= 500 ? "ENDPOINT_ERROR" : "ENDPOINT_REFUSED", message: told(url, status, error) };
 }
 
-/** The endpoint's own code where it is one of ours: what `register` shows. */
+/** The endpoint's own code where it is one of ours: what whoever registers it has to know. */
 export function ownRefusal(url: string, status: number, error: ErrorAnswer["error"]): Refusal {
-  const own = (ERROR_CODES as readonly string[]).includes(error.code) ? (error.code as ErrorCode) : undefined;
-  return own ? { code: own, message: `${shownUrl(url)}: ${bounded(error.message)}` } : refusedByEndpoint(url, status, error);
+  const own = ERROR_CODES.find((code) => code === error.code);
+  return own ? { code: own, message: bounded(error.message) } : refusedByEndpoint(url, status, error);
+}
+
+function told(url: string, status: number, error: ErrorAnswer["error"]): string {
+  return `${shownUrl(url)} answered ${status} ${error.code}: ${bounded(error.message)}`;
 }
 
 export function badAnswer(url: string, what: string): Refusal {

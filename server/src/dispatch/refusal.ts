@@ -36,7 +36,9 @@ export function redirected(url: string, status: number, location: string | undef
   const to = location !== undefined && URL.canParse(location, url) ? new URL(location, url) : undefined;
   const shown = shownUrl(url);
   if (!to || to.hostname !== from.hostname) {
-    return refusal(`${shown} redirects (${status}) to another host. Pushes never follow redirects. Register the URL that answers itself.`);
+    return refusal(
+      `${shown} redirects (${status}) to another host. Pushes never follow redirects. Register the URL that answers itself.`,
+    );
   }
   if (sameRoute(from, to)) {
     const target = `${to.origin}${to.pathname}`;

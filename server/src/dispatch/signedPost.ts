@@ -24,9 +24,7 @@ export interface SignedMessage {
   readonly signal: AbortSignal;
 }
 
-export interface Post {
-  (target: PostTarget, message: SignedMessage): Promise<Exchanged>;
-}
+export type Post = (target: PostTarget, message: SignedMessage) => Promise<Exchanged>;
 
 export interface SignedPostOptions {
   readonly exchange: Exchange;
