@@ -67,7 +67,7 @@ export interface RunStore {
 
   /**
    * One transition under one fence. `leaseMs` is for `keep`, which also sets the status `running`. New records reset
-   * `tries`.
+   * `tries`, and so does a park: the holder came to a decision, and failed deliveries are counted in `trouble`.
    */
   commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
 
