@@ -5,8 +5,8 @@ import { openSigningKeys, pinnedSigningKey } from "../src/dispatch/keys.js";
 import { sealWith } from "../src/dispatch/seal.js";
 import { type MakeSigner, pushToken, webSigner } from "../src/dispatch/sign.js";
 import { nodeSigner } from "../src/shell/nodeSigner.js";
-import { MemoryStore } from "../src/store/memory.js";
-import type { StoredSigningKey } from "../src/store/port.js";
+import { memoryStore } from "../src/store/memory.js";
+import type { KeyStore, StoredSigningKey } from "../src/store/port.js";
 
 const secret = (byte: number) => new Uint8Array(32).fill(byte);
 const subject = () => ({
@@ -82,11 +82,11 @@ describe("sealing", () => {
 });
 
 describe("signing keys", () => {
-  const open = async (store: MemoryStore, byte = 7) =>
+  const open = async (store: KeyStore, byte = 7) =>
     openSigningKeys({ store, seal: await sealWith(secret(byte)), makeSigner: nodeSigner, now: () => 1_000 });
 
   it("are made once, kept sealed, and the same for every replica", async () => {
-    const store = new MemoryStore();
+    const store = memoryStore();
     const replicas = await Promise.all([open(store), open(store), open(store)]);
     expect(new Set(replicas.map((keys) => keys.signer().kid)).size).toBe(1);
     const stored = await store.listSigningKeys();
@@ -96,13 +96,13 @@ describe("signing keys", () => {
   });
 
   it("do not open with another secret", async () => {
-    const store = new MemoryStore();
+    const store = memoryStore();
     await open(store, 7);
     await expect(open(store, 8)).rejects.toMatchObject({ code: "SETTING_INVALID" });
   });
 
   it("rotate in steps: publish the next, sign with it, withdraw the one before", async () => {
-    const store = new MemoryStore();
+    const store = memoryStore();
     const [here, there] = [await open(store), await open(store)];
     const first = here.signer().kid;
     const states = () => Object.fromEntries(here.published().map((key) => [key.kid, key.state]));
@@ -126,7 +126,7 @@ describe("signing keys", () => {
   });
 
   it("survive a crash between retiring and promoting", async () => {
-    const store = new MemoryStore();
+    const store = memoryStore();
     const keys = await open(store);
     await keys.rotate();
     await store.setSigningKeyState(keys.signer().kid, "retired");

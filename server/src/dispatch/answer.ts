@@ -108,7 +108,7 @@ function errorIn(body: string): ErrorAnswer["error"] | undefined {
   }
 }
 
-const RETRY_AFTER_MAX_MS = 5 * 60_000;
+const RETRY_AFTER_MAX_MS = 60 * 60_000;
 
 /** RFC 9110 section 10.2.3: seconds, or a date (compared with the answer's own `Date`, never with our clock). */
 export function parseRetryAfter(value: string | undefined, date: string | undefined): number | undefined {

@@ -1,17 +1,15 @@
-/** One registered endpoint as this process uses it: its secret headers in clear, its route made, its slots counted. */
+/** One registered endpoint as this process uses it: its secret headers in clear, its route made, its limit at hand. */
 import type { StoredEndpoint } from "../store/port.js";
+import { AdaptiveLimit } from "./adaptiveLimit.js";
 import type { Route } from "./delivery.js";
 import type { Seal } from "./seal.js";
 import type { PostTarget } from "./signedPost.js";
-import { Slots } from "./slots.js";
 
 export interface LiveEndpoint {
   readonly stored: StoredEndpoint;
   readonly target: PostTarget;
   readonly route: Route;
-  readonly slots: Slots;
-  /** 429 and 503 in a row: how long to wait when the endpoint does not say. */
-  busyStreak: number;
+  readonly limit: AdaptiveLimit;
 }
 
 export async function revive(
@@ -22,13 +20,20 @@ export async function revive(
   const unchanged = before?.stored.sealedHeaders === stored.sealedHeaders ? before : undefined;
   const headers = unchanged?.target.headers ?? (await openHeaders(stored, seal));
   const { url, contentType, signatureHeader } = stored;
-  const kept = before?.stored.concurrency === stored.concurrency ? before : undefined;
+  const limit =
+    before?.stored.concurrency === stored.concurrency ? before.limit : new AdaptiveLimit(stored.concurrency);
   return {
     stored,
     target: { url, contentType, signatureHeader, headers },
-    route: { endpointId: stored.id, url, budgetMs: budgetOf(stored) },
-    slots: kept?.slots ?? new Slots(stored.concurrency),
-    busyStreak: kept?.busyStreak ?? 0,
+    route: {
+      endpointId: stored.id,
+      url,
+      budgetMs: budgetOf(stored),
+      get concurrency() {
+        return limit.value;
+      },
+    },
+    limit,
   };
 }
 

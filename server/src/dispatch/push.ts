@@ -11,7 +11,7 @@ import type { Exchanged } from "../egress/exchange.js";
 import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./liveEndpoint.js";
-import type { Refusal } from "./refusal.js";
+import { type Refusal, shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
 import type { Post } from "./signedPost.js";
 
@@ -20,8 +20,8 @@ export interface PushOptions {
   readonly post: Post;
   /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
   readonly doubt: (endpointId: string, reason: Doubt) => void;
+  /** For metrics. */
   readonly observe?: (outcome: DeliveryOutcome, elapsedMs: number) => void;
-  readonly now: () => number;
 }
 
 /** `changed`: it states another manifest or does not serve a version. `refused`: it, or its host, did not let a push in. */
@@ -29,8 +29,6 @@ export type Doubt = "changed" | "refused" | "well";
 
 /** An endpoint answers two seconds before its budget ends; the rest is for the way there and back. */
 const GRACE_MS = 10_000;
-const BUSY_FIRST_MS = 500;
-const BUSY_MAX_MS = 30_000;
 
 export class Pusher implements Delivery {
   readonly #options: PushOptions;
@@ -46,18 +44,18 @@ export class Pusher implements Delivery {
   async deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome> {
     const endpoint = this.#options.endpoints.get(route.endpointId);
     if (!endpoint) return { type: "not_served", message: `The endpoint ${route.endpointId} was removed.` };
-    const slot = endpoint.slots.acquire(signal);
-    if (slot && !(await slot))
-      return failed({ code: "ABORTED", message: "The push was called off before it was sent." }, "refused");
-    let outcome: DeliveryOutcome | undefined;
-    const startedAt = this.#options.now();
-    try {
-      outcome = await this.#push(endpoint, ns, request, signal);
-      return outcome;
-    } finally {
-      endpoint.slots.release(outcome?.type === "busy" ? "busy" : outcome?.type === "answer" ? "ok" : "other");
-      if (outcome) this.#options.observe?.(outcome, this.#options.now() - startedAt);
-    }
+    const startedAt = performance.now();
+    const outcome = await this.#push(endpoint, ns, request, signal);
+    if (outcome.type === "busy") endpoint.limit.lower();
+    if (outcome.type === "answer") endpoint.limit.raise();
+    this.#options.observe?.(outcome, performance.now() - startedAt);
+    return outcome;
+  }
+
+  served(ns: string): { workflow: string; version: string; url: string }[] {
+    return this.#options.endpoints
+      .served(ns)
+      .map(({ workflow, version, endpoint }) => ({ workflow, version, url: shownUrl(endpoint.stored.url) }));
   }
 
   async #push(
@@ -84,10 +82,8 @@ export class Pusher implements Delivery {
     const { url } = endpoint.target;
     const reading = readAnswer(url, exchanged);
     if (reading.type === "busy") {
-      const patience = Math.min(BUSY_FIRST_MS * 2 ** endpoint.busyStreak++, BUSY_MAX_MS);
-      return { type: "busy", retryAfterMs: reading.retryAfterMs ?? patience, message: reading.message };
+      return { type: "busy", retryAfterMs: reading.retryAfterMs ?? 0, message: reading.message };
     }
-    endpoint.busyStreak = 0;
     if (reading.type === "failed") {
       if (DOUBTFUL.has(reading.refusal.code)) this.#doubt(endpoint, "refused");
       return failed(reading.refusal, reading.reach);

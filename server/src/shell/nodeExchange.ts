@@ -1,5 +1,5 @@
 /** `Exchange` on Node: undici, whose request neither follows redirects nor decompresses. */
-import { Agent, type Dispatcher, Pool } from "undici";
+import { Agent, type Dispatcher, errors, Pool } from "undici";
 import type { Exchange, Exchanged, ExchangeFailure, ExchangeRequest } from "../egress/exchange.js";
 import type { EgressPolicy } from "../egress/policy.js";
 import { BlockedAddress, guardedConnector, type Resolve } from "./guardedConnector.js";
@@ -121,7 +121,7 @@ function brokenRequest(error: unknown): Exchanged {
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)|_CERT/.test(code)) {
     return failed("TLS_FAILED", `has no valid TLS certificate or protocol (${code})`, false);
   }
-  if (code === "UND_ERR_HEADERS_OVERFLOW" || code.startsWith("HPE_")) {
+  if (code === "UND_ERR_HEADERS_OVERFLOW" || cause instanceof errors.HTTPParserError) {
     return failed(
       "BAD_ANSWER",
       `answered with something that is not HTTP, or with too many header bytes (${code})`,
