@@ -1,0 +1,20 @@
+/** Who in this process wants to hear of a run: long polls and watchers. A call may be missed, so they also ask again. */
+export class Hub {
+  readonly #listeners = new Map<string, Set<() => void>>();
+
+  /** `changed` is called after each commit of the run that this process makes. Returns what ends it. */
+  subscribe(ns: string, runId: string, changed: () => void): () => void {
+    const key = `${ns}/${runId}`;
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners.add(changed));
+    return () => {
+      listeners.delete(changed);
+      if (listeners.size === 0) this.#listeners.delete(key);
+    };
+  }
+
+  notify(ns: string, runId: string): void {
+    if (this.#listeners.size === 0) return;
+    for (const changed of this.#listeners.get(`${ns}/${runId}`) ?? []) changed();
+  }
+}
