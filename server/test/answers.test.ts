@@ -472,6 +472,32 @@ describe("the answer table over HTTP", () => {
     expect(route.concurrency).toBeLessThanOrEqual(16);
   });
 
+  it("pushes no more at a time than the endpoint allows, and lets go of who gives up waiting", async () => {
+    const { push } = await pusher({ concurrency: 2 });
+    let under = 0;
+    let most = 0;
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    behave = (request, response, raw, body) => {
+      most = Math.max(most, ++under);
+      // Time for a third, which must not come.
+      if (under === 2) setTimeout(release, 50);
+      void gate.then(() => {
+        under--;
+        answered((answer) => answer)(request, response, raw, body);
+      });
+    };
+    const impatient = new AbortController();
+    const pushes = Array.from({ length: 8 }, () => push());
+    const gaveUp = push(execute(), impatient.signal);
+    impatient.abort();
+    expect(await gaveUp).toMatchObject({ code: "ABORTED", reach: "refused" });
+    expect((await Promise.all(pushes)).every((outcome) => outcome.type === "answer")).toBe(true);
+    expect(most).toBe(2);
+  });
+
   it("sends what the protocol says, with the registered headers, content type and place of the signature", async () => {
     let seen: IncomingMessage | undefined;
     let text = "";

@@ -1,15 +1,15 @@
-/** One registered endpoint as this process uses it: its secret headers in clear, its route made, its limit at hand. */
+/** One registered endpoint as this process uses it: its secret headers in clear, its route made, its slots counted. */
 import type { StoredEndpoint } from "../store/port.js";
-import { AdaptiveLimit } from "./adaptiveLimit.js";
 import type { Route } from "./delivery.js";
 import type { Seal } from "./seal.js";
 import type { PostTarget } from "./signedPost.js";
+import { Slots } from "./slots.js";
 
 export interface LiveEndpoint {
   readonly stored: StoredEndpoint;
   readonly target: PostTarget;
   readonly route: Route;
-  readonly limit: AdaptiveLimit;
+  readonly slots: Slots;
 }
 
 export async function revive(
@@ -20,8 +20,7 @@ export async function revive(
   const unchanged = before?.stored.sealedHeaders === stored.sealedHeaders ? before : undefined;
   const headers = unchanged?.target.headers ?? (await openHeaders(stored, seal));
   const { url, contentType, signatureHeader } = stored;
-  const limit =
-    before?.stored.concurrency === stored.concurrency ? before.limit : new AdaptiveLimit(stored.concurrency);
+  const slots = before?.stored.concurrency === stored.concurrency ? before.slots : new Slots(stored.concurrency);
   return {
     stored,
     target: { url, contentType, signatureHeader, headers },
@@ -30,10 +29,10 @@ export async function revive(
       url,
       budgetMs: budgetOf(stored),
       get concurrency() {
-        return limit.value;
+        return slots.limit;
       },
     },
-    limit,
+    slots,
   };
 }
 

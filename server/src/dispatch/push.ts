@@ -44,10 +44,11 @@ export class Pusher implements Delivery {
   async deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome> {
     const endpoint = this.#options.endpoints.get(route.endpointId);
     if (!endpoint) return { type: "not_served", message: `The endpoint ${route.endpointId} was removed.` };
+    const waiting = endpoint.slots.acquire(signal);
+    if (waiting && !(await waiting)) return CALLED_OFF;
     const startedAt = performance.now();
     const outcome = await this.#push(endpoint, ns, request, signal);
-    if (outcome.type === "busy") endpoint.limit.lower();
-    if (outcome.type === "answer") endpoint.limit.raise();
+    endpoint.slots.release(outcome.type === "busy" ? "busy" : outcome.type === "answer" ? "ok" : "other");
     this.#options.observe?.(outcome, performance.now() - startedAt);
     return outcome;
   }
@@ -115,6 +116,13 @@ export class Pusher implements Delivery {
     this.#options.doubt(endpoint.stored.id, reason);
   }
 }
+
+const CALLED_OFF: DeliveryOutcome = {
+  type: "failed",
+  code: "ABORTED",
+  message: "The push was called off before it was sent.",
+  reach: "refused",
+};
 
 /** What a signed `describe` tells apart: a rule against this one request, or an endpoint that is gone. */
 const DOUBTFUL: ReadonlySet<string> = new Set([
