@@ -130,7 +130,7 @@ export class Registration {
       throw new AikiError(
         "VERSION_OWNED",
         `${workflow}@${version} is served by ${by} (${shownUrl(url)}). Register with that name to move it, with takeOver to take its versions, or use a namespace of its own for a preview.`,
-        { details: { workflow, version, by } },
+        { details: { workflow, version, by, url: shownUrl(url) } },
       );
     }
     await this.#options.endpoints.refresh();
