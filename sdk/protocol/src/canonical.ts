@@ -2,11 +2,14 @@
  * The zod-free part of the protocol: what replay and the core need at run time.
  * Canonical JSON follows RFC 8785 (JSON Canonicalization Scheme).
  */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { sha256Hex } from "./hash.js";
 import type { JsonValue } from "./json.js";
 
+export type { Command } from "./commands.js";
+export type { HistoryRecord } from "./history.js";
 export { AikiError, ERROR_CODES, type ErrorCode } from "./errors.js";
+export { sha256Hex } from "./hash.js";
+export { childRunId, type IdPrefix, newId } from "./id.js";
 export { findJsonFault, type JsonFault, type JsonValue, jsonTextDepth, MAX_JSON_DEPTH } from "./json.js";
 export { type EntryKind, entryKey, parseEntryKey } from "./key.js";
 export { LIMITS } from "./limits.js";
@@ -22,11 +25,6 @@ export function canonicalJson(value: JsonValue): string {
     .sort()
     .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key] as JsonValue)}`);
   return `{${members.join(",")}}`;
-}
-
-/** Lower-case hex SHA-256 of a text's UTF-8 bytes. Synchronous on every runtime. */
-export function sha256Hex(text: string): string {
-  return bytesToHex(sha256(utf8ToBytes(text)));
 }
 
 /** The identity of an input: SHA-256 of its canonical JSON. An absent input hashes as `null`. */

@@ -1,3 +1,5 @@
+import { sha256Hex } from "./hash.js";
+
 /** Ids made here or by the client: a prefix and a UUIDv7-like value, sortable by the time they were made. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -13,6 +15,17 @@ export function newId(prefix: IdPrefix, nowMs: number = Date.now(), random: Uint
   let tail = "";
   for (let i = 0; i < 16; i++) tail += ALPHABET.charAt((random[i] ?? 0) & 31);
   return `${prefix}_${time}${tail}`;
+}
+
+/**
+ * The id of a child run: derived from its parent's id and its entry's key, so that both sides know it before the child
+ * exists and no replay can start a second one. It shares the time prefix of its parent.
+ */
+export function childRunId(parentId: string, key: string): string {
+  const hash = sha256Hex(`${parentId}/${key}`);
+  let tail = "";
+  for (let i = 0; i < 16; i++) tail += ALPHABET.charAt(Number.parseInt(hash.slice(2 * i, 2 * i + 2), 16) & 31);
+  return `${parentId.slice(0, 14)}${tail}`;
 }
 
 function randomBytes(): Uint8Array {

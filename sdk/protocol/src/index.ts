@@ -2,6 +2,5 @@ export * from "./api.js";
 export * from "./canonical.js";
 export * from "./commands.js";
 export * from "./history.js";
-export * from "./id.js";
 export * from "./push.js";
 export * from "./values.js";

@@ -72,8 +72,12 @@ export interface Trouble {
 export interface LoadedRun {
   readonly facts: RunFacts;
   readonly fence: Fence;
+  /**
+   * What it was before this claim. `suspended`: parked by a `waiting` answer, so that without news nothing is to be
+   * pushed. A paused or stalled run keeps that status while it is claimed; any other becomes `running`.
+   */
+  readonly status: RunStatus;
   readonly paused: boolean;
-  readonly stalled: boolean;
   /** Claims and pushes since the last new record. */
   readonly tries: number;
   readonly trouble: Trouble | undefined;
@@ -137,7 +141,10 @@ export interface Commit {
   readonly next: Next;
 }
 
-/** A child run, inserted by its parent's commit; due at once or after its delay. One per (parent, key). */
+/**
+ * A child run, inserted by its parent's commit; due at once or after its delay. Its id is derived from its parent's id
+ * and its key (`childRunId`), so that there is one per (parent, key): an insert that finds it already there is no error.
+ */
 export interface NewChild {
   readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
   readonly requestHash: string;

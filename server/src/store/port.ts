@@ -54,7 +54,8 @@ export interface RunStore {
 
   /**
    * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
-   * gen + 1, tries + 1. Then reads them: the mail is read by the next statement.
+   * gen + 1, tries + 1, status `running` unless it is paused or stalled. Then reads them: the mail is read by the next
+   * statement. The `status` returned is the one before the claim.
    */
   claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]>;
 
@@ -64,7 +65,10 @@ export interface RunStore {
   /** Messages above `after`, in order. */
   readMail(ns: string, runId: string, after: number): Promise<Mail[]>;
 
-  /** One transition under one fence. `leaseMs` is for `keep`. */
+  /**
+   * One transition under one fence. `leaseMs` is for `keep`, which also sets the status `running`. New records reset
+   * `tries`.
+   */
   commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
 
   /** Whether `commitId` is the last commit of the run; decides a commit whose acknowledgement was lost. */

@@ -1,0 +1,182 @@
+/**
+ * The decision: what a run's state, an answer, the mail and the time make of the run. Pure: the same input gives the
+ * same decision, and nothing is written until the commit that it describes is acknowledged.
+ */
+import type { Command, ExecuteAnswer, TerminalStatus } from "@aikirun/protocol";
+import type { Instant } from "./clock.js";
+import { apply, faultOf } from "./commands.js";
+import { Draft, RUN_KEY } from "./draft.js";
+import { findCancel, readMail } from "./mail.js";
+import type { Commit, Mail, NewMessage, Next, RunFacts, Trouble } from "./run.js";
+import { addRecord, earliestTimer, type RunState } from "./state.js";
+
+export interface Input {
+  /** A valid answer whose `seq` is the state's own. Absent after a claim, a reload or an abort. */
+  readonly answer: Pick<ExecuteAnswer, "state" | "commands"> | undefined;
+  /** Messages above `state.seen`, in order: all that were read. */
+  readonly mail: readonly Mail[];
+  readonly now: Instant;
+  /** Whether the endpoint is known to have nothing to do without news: the run was parked by a `waiting` answer. */
+  readonly suspended: boolean;
+}
+
+export interface Decision {
+  readonly records: Commit["records"];
+  readonly children: Commit["children"];
+  readonly messages: Commit["messages"];
+  readonly seen: number;
+  readonly queued: readonly Mail[];
+  readonly paused: boolean;
+  readonly stalled: boolean;
+  /** `push`: the endpoint has something to do now. */
+  readonly next: { readonly type: "push" } | Exclude<Next, { type: "keep" }>;
+  /** Whether anything is to be written before going on. */
+  readonly writes: boolean;
+}
+
+/** An answer that must not be committed: the delivery failed. */
+export interface Refusal {
+  readonly code: "BAD_ANSWER" | "NO_PROGRESS";
+  readonly message: string;
+}
+
+export function decide(state: RunState, input: Input): Decision | Refusal {
+  const draft = new Draft(state, input.now);
+  const commands = input.answer?.commands ?? [];
+  const fault = faultOf(commands, draft);
+  if (fault) return { code: "BAD_ANSWER", message: `The answer cannot be applied: ${fault}.` };
+
+  for (const command of commands) apply(command, draft);
+  const ended = endOf(commands, draft);
+  if (ended) draft.cancelled = findCancel(input.mail);
+  else {
+    if (input.answer) {
+      const refusal = progressFault(input.answer, draft);
+      if (refusal) return refusal;
+    }
+    readMail(input.mail, draft);
+    if (!draft.cancelled) draft.fire(input.now.earliest);
+  }
+
+  const end = draft.cancelled ? cancelledEnd(draft.cancelled.reason) : ended;
+  if (end) recordEnd(end, draft);
+  const seen = input.mail.at(-1)?.n ?? state.seen;
+  const next = end ?? goOn(draft, input);
+  return {
+    records: draft.records,
+    children: end ? [] : draft.children,
+    messages: end ? farewells(state, draft, end) : [],
+    seen,
+    queued: draft.queued,
+    paused: draft.paused,
+    stalled: draft.stalled,
+    next,
+    writes: draft.records.length > 0 || seen !== state.seen || next.type !== "push",
+  };
+}
+
+type End = Extract<Next, { type: "end" }>;
+
+function endOf(commands: readonly Command[], draft: Draft): End | undefined {
+  const last = commands.at(-1);
+  const nothing = { output: undefined, error: undefined, failedTask: undefined, reason: undefined };
+  if (last?.type === "run.completed") return { ...nothing, type: "end", status: "completed", output: last.output };
+  if (last?.type === "run.failed") {
+    const failedTask = last.task !== undefined && draft.entry(last.task)?.kind === "task" ? last.task : undefined;
+    return { ...nothing, type: "end", status: "failed", error: last.error, failedTask };
+  }
+  return undefined;
+}
+
+function cancelledEnd(reason: string | undefined): End {
+  return { type: "end", status: "cancelled", output: undefined, error: undefined, failedTask: undefined, reason };
+}
+
+function recordEnd(end: End, draft: Draft): void {
+  if (end.status === "completed") {
+    const output = end.output === undefined ? {} : { output: end.output };
+    draft.put({ kind: "run", key: RUN_KEY, value: { state: "completed", ...output } });
+  } else if (end.status === "failed" && end.error) {
+    const task = end.failedTask === undefined ? {} : { task: end.failedTask };
+    draft.put({ kind: "run", key: RUN_KEY, value: { state: "failed", error: end.error, ...task } });
+  } else {
+    const reason = end.reason === undefined ? {} : { reason: end.reason };
+    draft.put({ kind: "run", key: RUN_KEY, value: { state: "cancelled", ...reason } });
+  }
+}
+
+/** `waiting` with nothing open would park the run for ever; `more` without a record would push it for ever. */
+function progressFault(answer: Pick<ExecuteAnswer, "state" | "commands">, draft: Draft): Refusal | undefined {
+  if (answer.state === "more" && draft.records.length === 0) {
+    return { code: "NO_PROGRESS", message: "The endpoint asked for another push without a new result." };
+  }
+  if (answer.state === "waiting" && !draft.news && draft.openEntries()[Symbol.iterator]().next().done) {
+    return {
+      code: "NO_PROGRESS",
+      message: "The endpoint says that the run waits, but no sleep, event, child or retry is open.",
+    };
+  }
+  return undefined;
+}
+
+function goOn(draft: Draft, input: Input): Decision["next"] {
+  if (draft.paused) return { type: "park", status: "paused", dueAt: null };
+  if (draft.stalled) return { type: "park", status: "stalled", dueAt: null };
+  const idle = input.answer ? input.answer.state === "waiting" : input.suspended;
+  if (!idle || draft.news) return { type: "push" };
+  return { type: "park", status: "suspended", dueAt: earliestTimer(draft.openEntries()) };
+}
+
+/** What a run that ends tells others: its parent how it ended; its live children, when it was cancelled, to stop. */
+function farewells(state: RunState, draft: Draft, end: End): NewMessage[] {
+  const { facts } = state;
+  const messages: NewMessage[] = facts.parent ? [toParent(facts, facts.parent, end)] : [];
+  if (end.status !== "cancelled") return messages;
+  for (const key of state.open) {
+    const child = draft.entry(key);
+    if (child?.kind !== "child" || child.value.state !== "started") continue;
+    const body = { kind: "cancel" as const, reason: `its parent ${facts.id} was cancelled` };
+    messages.push({ ns: facts.ns, runId: child.value.runId, eventId: `parent-cancelled:${facts.id}`, body });
+  }
+  return messages;
+}
+
+function toParent(facts: RunFacts, parent: { id: string; key: string }, end: End): NewMessage {
+  const status: TerminalStatus = end.status;
+  return {
+    ns: facts.ns,
+    runId: parent.id,
+    eventId: `child-ended:${facts.id}`,
+    body: { kind: "child", key: parent.key, status, output: end.output, error: end.error },
+  };
+}
+
+/** The commit that writes a decision. */
+export function commitOf(state: RunState, decision: Decision, commitId: string, trouble?: Trouble): Commit {
+  return {
+    ns: state.facts.ns,
+    runId: state.facts.id,
+    fence: state.fence,
+    commitId,
+    seen: decision.seen,
+    queued: decision.queued.map((mail) => mail.n),
+    paused: decision.paused,
+    records: decision.records,
+    trouble,
+    children: decision.children,
+    messages: decision.messages,
+    next: decision.next.type === "push" ? { type: "keep" } : decision.next,
+  };
+}
+
+/** Takes an acknowledged decision into the state. */
+export function settle(state: RunState, decision: Decision, trouble?: Trouble): void {
+  for (const record of decision.records) addRecord(state, record);
+  state.fence = { ...state.fence, seq: state.fence.seq + 1 };
+  state.seen = decision.seen;
+  state.queued = decision.queued;
+  state.paused = decision.paused;
+  state.stalled = decision.stalled;
+  state.trouble = trouble;
+  if (decision.records.length > 0) state.tries = 0;
+}

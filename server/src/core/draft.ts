@@ -1,0 +1,101 @@
+/** A transition in the making: new records on top of a state that stays untouched until the commit is acknowledged. */
+import { entryKey, type HistoryRecord, parseEntryKey } from "@aikirun/protocol/canonical";
+import type { Instant } from "./clock.js";
+import type { Mail, NewChild } from "./run.js";
+import { dueAtOf, type Entry, isOpen, type RunState } from "./state.js";
+
+type Unnumbered<R> = R extends HistoryRecord ? Omit<R, "n"> : never;
+
+export class Draft {
+  readonly state: RunState;
+  readonly now: Instant;
+  readonly records: HistoryRecord[] = [];
+  readonly children: NewChild[] = [];
+  readonly #changed = new Map<string, Entry>();
+  queued: Mail[];
+  paused: boolean;
+  stalled: boolean;
+  /** Something settled that the endpoint did not know when it answered: a push has something to say. */
+  news = false;
+  cancelled: { readonly reason: string | undefined } | undefined;
+
+  constructor(state: RunState, now: Instant) {
+    this.state = state;
+    this.now = now;
+    this.queued = [...state.queued];
+    this.paused = state.paused;
+    this.stalled = state.stalled;
+  }
+
+  entry(key: string): Entry | undefined {
+    return this.#changed.get(key) ?? this.state.entries.get(key);
+  }
+
+  put(record: Unnumbered<HistoryRecord>): void {
+    const numbered = { ...record, n: this.state.records.length + this.records.length + 1 } as HistoryRecord;
+    this.records.push(numbered);
+    this.#changed.set(numbered.key, numbered);
+  }
+
+  /** Entries that time or a message can still change. */
+  *openEntries(): Iterable<Entry> {
+    for (const key of this.state.open) {
+      const entry = this.entry(key);
+      if (entry && isOpen(entry)) yield entry;
+    }
+    for (const [key, entry] of this.#changed) if (!this.state.open.has(key) && isOpen(entry)) yield entry;
+  }
+
+  /** Hands queued events to open waits: per name, the oldest event to the wait that was called first. */
+  deliverEvents(): void {
+    for (let i = 0; i < this.queued.length; ) {
+      const mail = this.queued[i] as Mail;
+      const wait = mail.body.kind === "event" ? this.#firstWait(mail.body.name) : undefined;
+      if (wait === undefined || mail.body.kind !== "event") {
+        i++;
+        continue;
+      }
+      this.queued.splice(i, 1);
+      const data = mail.body.data;
+      const value = { state: "received" as const, message: mail.n, ...(data === undefined ? {} : { data }) };
+      this.put({ kind: "event", key: wait, value });
+      this.news = true;
+    }
+  }
+
+  #firstWait(name: string): string | undefined {
+    let first: { key: string; index: number } | undefined;
+    for (const entry of this.openEntries()) {
+      if (entry.kind !== "event") continue;
+      const { address, index } = parseEntryKey(entry.key) ?? { address: "", index: 0 };
+      if (address === name && (first === undefined || index < first.index)) first = { key: entry.key, index };
+    }
+    return first?.key;
+  }
+
+  /** Settles, in time order, what came due up to `at`, which must not be later than the database's clock. */
+  fire(at: number): void {
+    if (this.paused || this.stalled) return;
+    const due = [...this.openEntries()].filter((entry) => (dueAtOf(entry) ?? Number.POSITIVE_INFINITY) <= at);
+    due.sort((a, b) => (dueAtOf(a) ?? 0) - (dueAtOf(b) ?? 0) || a.n - b.n);
+    for (const entry of due) {
+      this.#settleByTime(entry);
+      this.news = true;
+    }
+  }
+
+  #settleByTime(entry: Entry): void {
+    if (entry.kind === "task" && entry.value.state === "retrying") {
+      this.put({ kind: "task", key: entry.key, value: { ...entry.value, due: true } });
+    } else if (entry.kind === "sleep") {
+      this.put({ kind: "sleep", key: entry.key, value: { state: "completed" } });
+    } else if (entry.kind === "event") {
+      this.put({ kind: "event", key: entry.key, value: { state: "timedOut" } });
+    } else if (entry.kind === "wait") {
+      this.put({ kind: "wait", key: entry.key, value: { state: "timedOut" } });
+    }
+  }
+}
+
+/** The key of a run's own end. */
+export const RUN_KEY = entryKey("run", "", 0);

@@ -1,0 +1,75 @@
+/** What came from outside, applied in the order in which it was accepted. */
+import { childOfWait } from "./commands.js";
+import type { Draft } from "./draft.js";
+import type { Mail } from "./run.js";
+
+/** Reads the messages; before each one, what came due until it was accepted is settled. */
+export function readMail(mail: readonly Mail[], draft: Draft): void {
+  for (const message of mail) {
+    draft.fire(Math.min(message.acceptedAt, draft.now.earliest));
+    if (draft.cancelled) return;
+    readMessage(message, draft);
+  }
+}
+
+function readMessage(message: Mail, draft: Draft): void {
+  const { body } = message;
+  switch (body.kind) {
+    case "event":
+      draft.queued.push(message);
+      return draft.deliverEvents();
+    case "child":
+      return childEnded(body, draft);
+    case "cancel":
+      draft.cancelled = { reason: body.reason };
+      return;
+    case "pause":
+      draft.paused = true;
+      return;
+    case "resume":
+      if (draft.paused) draft.news = true;
+      draft.paused = false;
+      return;
+    case "requeue":
+      if (draft.stalled) draft.news = true;
+      draft.stalled = false;
+      return;
+    case "wakeup":
+      return wakeUp(draft);
+  }
+}
+
+/** A cancel that comes after a decision to end is all that still matters then. */
+export function findCancel(mail: readonly Mail[]): { readonly reason: string | undefined } | undefined {
+  for (const { body } of mail) if (body.kind === "cancel") return { reason: body.reason };
+  return undefined;
+}
+
+function childEnded(body: Extract<Mail["body"], { kind: "child" }>, draft: Draft): void {
+  const entry = draft.entry(body.key);
+  if (entry?.kind !== "child" || entry.value.state !== "started") return;
+  draft.put({
+    kind: "child",
+    key: body.key,
+    value: {
+      state: "ended",
+      runId: entry.value.runId,
+      status: body.status,
+      ...(body.output === undefined ? {} : { output: body.output }),
+      ...(body.error === undefined ? {} : { error: body.error }),
+    },
+  });
+  draft.news = true;
+  const waits = [...draft.openEntries()].filter((open) => open.kind === "wait" && childOfWait(open.key) === body.key);
+  for (const wait of waits.sort((a, b) => a.n - b.n)) {
+    draft.put({ kind: "wait", key: wait.key, value: { state: "ended" } });
+  }
+}
+
+function wakeUp(draft: Draft): void {
+  const sleeping = [...draft.openEntries()].filter((entry) => entry.kind === "sleep").sort((a, b) => a.n - b.n);
+  for (const entry of sleeping) {
+    draft.put({ kind: "sleep", key: entry.key, value: { state: "cancelled" } });
+    draft.news = true;
+  }
+}

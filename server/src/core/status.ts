@@ -1,0 +1,58 @@
+/** The states of a run and the ways between them: a table, so that every cell can be tested. */
+import type { RunStatus } from "@aikirun/protocol";
+
+/** Why a run changes its status. Each is one verb of the store or one kind of commit. */
+export type Reason =
+  | "start" // inserted, leased to whoever inserted it
+  | "enqueue" // inserted due now, for anybody to claim
+  | "schedule" // inserted with a later due time
+  | "claim"
+  | "keep" // a commit after which the holder goes on
+  | "suspend" // parked by a `waiting` answer
+  | "unserved" // parked until its endpoint answers or is registered
+  | "pause"
+  | "stall"
+  | "complete"
+  | "fail"
+  | "cancel";
+
+/**
+ * `TRANSITIONS[from][reason]` is the status that follows; an absent cell cannot happen. `none` is before the run exists.
+ * A paused or stalled run keeps its status while it is claimed, so that a crash of the holder does not wake it.
+ */
+export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<Record<Reason, RunStatus>>>>> = {
+  none: { start: "running", enqueue: "queued", schedule: "scheduled" },
+  scheduled: { claim: "running" },
+  queued: { claim: "running" },
+  suspended: { claim: "running" },
+  running: {
+    claim: "running",
+    keep: "running",
+    suspend: "suspended",
+    unserved: "queued",
+    pause: "paused",
+    stall: "stalled",
+    complete: "completed",
+    fail: "failed",
+    cancel: "cancelled",
+  },
+  paused: {
+    claim: "paused",
+    keep: "running",
+    suspend: "suspended",
+    pause: "paused",
+    stall: "stalled",
+    cancel: "cancelled",
+  },
+  stalled: {
+    claim: "stalled",
+    keep: "running",
+    suspend: "suspended",
+    pause: "paused",
+    stall: "stalled",
+    cancel: "cancelled",
+  },
+  completed: {},
+  failed: {},
+  cancelled: {},
+};

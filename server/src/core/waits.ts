@@ -1,0 +1,40 @@
+/** What a run waits for, in words for people. */
+import type { HistoryRecord, OpenWait } from "@aikirun/protocol";
+import { parseEntryKey } from "@aikirun/protocol/canonical";
+import { childOfWait } from "./commands.js";
+import { isOpen } from "./state.js";
+
+/** The open waits of a history, in the order in which they were opened. */
+export function waitsOf(records: Iterable<HistoryRecord>): OpenWait[] {
+  const entries = new Map<string, HistoryRecord>();
+  for (const record of records) entries.set(record.key, record);
+  const waits: OpenWait[] = [];
+  for (const entry of entries.values()) {
+    const wait = isOpen(entry) ? waitOf(entry, entries) : undefined;
+    if (wait) waits.push(wait);
+  }
+  return waits;
+}
+
+function waitOf(entry: HistoryRecord, entries: ReadonlyMap<string, HistoryRecord>): OpenWait | undefined {
+  const address = parseEntryKey(entry.key)?.address ?? "";
+  const { kind, value } = entry;
+  if (kind === "sleep" && value.state === "sleeping") return { kind, name: address, at: value.wakeAt };
+  if (kind === "task" && value.state === "retrying") {
+    return { kind: "retry", name: address.slice(0, address.lastIndexOf(":")), at: value.nextAttemptAt };
+  }
+  if (kind === "event" && value.state === "waiting") {
+    return { kind, name: address, ...(value.timeoutAt === undefined ? {} : { at: value.timeoutAt }) };
+  }
+  if (kind === "wait" && value.state === "waiting") {
+    const childKey = childOfWait(entry.key) ?? "";
+    const child = entries.get(childKey);
+    return {
+      kind: "child",
+      name: childKey.slice("child:".length),
+      ...(value.timeoutAt === undefined ? {} : { at: value.timeoutAt }),
+      ...(child?.kind === "child" ? { runId: child.value.runId } : {}),
+    };
+  }
+  return undefined;
+}
