@@ -17,11 +17,12 @@ import type {
   WaitResult,
   WorkflowList,
 } from "@aikirun/protocol";
-import { newId } from "./ids.js";
+import { newId } from "@aikirun/protocol/canonical";
 import { jsonOrThrow } from "./payload.js";
 import { WAIT_RETRY } from "./retry.js";
 import type { ClientOptions } from "./settings.js";
 import { type Transport, transport } from "./transport.js";
+import { type WaitFailure, type WaitForStatusOptions, type WaitSuccess, waitForStatus } from "./wait-for-status.js";
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -51,6 +52,8 @@ export interface RunsApi {
   history(runId: string, query?: { after?: number; limit?: number }, options?: CallOptions): Promise<HistoryPage>;
   /** One long poll: answers when the run ended, or after `timeoutMs` (at most 60,000). */
   wait(runId: string, query: { status?: TerminalStatus; timeoutMs: number }, options?: CallOptions): Promise<WaitResult>;
+  /** Waits for as long as it takes, by one long poll after the other. */
+  waitForStatus(runId: string, status: TerminalStatus, options?: WaitForStatusOptions): Promise<WaitSuccess | WaitFailure>;
   cancel(runId: string, reason?: string, options?: CallOptions): Promise<void>;
   sendEvent(runId: string, body: SendEventBody, options?: CallOptions): Promise<{ duplicate: boolean }>;
 }
@@ -91,8 +94,17 @@ export function client(options: ClientOptions = {}): Client {
 }
 
 function runsApi(send: Transport): RunsApi {
+  const wait: RunsApi["wait"] = (runId, query, { signal } = {}) => {
+    const holdMs = query.timeoutMs;
+    const { maxAttempts } = WAIT_RETRY;
+    return send({ method: "GET", path: path("runs", runId, "wait"), query, signal, holdMs, maxAttempts });
+  };
   return {
-    start(body, { signal } = {}) {
+    wait,
+    waitForStatus(runId, status, options = {}) {
+      return waitForStatus(wait, runId, status, options);
+    },
+    async start(body, { signal } = {}) {
       const run = { ...body, id: body.id ?? newId("run"), input: jsonOrThrow(body.input, `The input of ${body.workflow}`) };
       return send({ method: "POST", path: "/v1/runs", body: run, signal });
     },
@@ -105,16 +117,11 @@ function runsApi(send: Transport): RunsApi {
     history(runId, query = {}, { signal } = {}) {
       return send({ method: "GET", path: path("runs", runId, "history"), query, signal });
     },
-    wait(runId, query, { signal } = {}) {
-      const holdMs = query.timeoutMs;
-      const { maxAttempts } = WAIT_RETRY;
-      return send({ method: "GET", path: path("runs", runId, "wait"), query, signal, holdMs, maxAttempts });
-    },
     async cancel(runId, reason, { signal } = {}) {
       const body = { id: newId("msg"), reason };
       await send({ method: "POST", path: path("runs", runId, "cancel"), body, signal });
     },
-    sendEvent(runId, body, { signal } = {}) {
+    async sendEvent(runId, body, { signal } = {}) {
       return send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body), signal });
     },
   };
