@@ -1,10 +1,3 @@
-export {
-  type CallOptions,
-  type Client,
-  client,
-  type EndpointsApi,
-  type KeysApi,
-  type RunsApi,
-} from "./client.js";
+export { type Client, client } from "./client.js";
 export type { ClientOptions } from "./settings.js";
-export type { WaitFailure, WaitForStatusOptions, WaitSuccess } from "./wait-for-status.js";
+export type { WaitOptions } from "./wait-for-end.js";

@@ -25,7 +25,7 @@ test("a lost answer starts one run: the retry carries the same id and body", asy
     if (count <= 2) return void response.destroy(); // processed, and nobody hears of it
     answer(response, existing ? 200 : 201, { run: summary(body.id), existing });
   });
-  const result = await aiki.runs.start({ workflow: "w", version: "1.0.0", input: { a: 1 } });
+  const result = await aiki.startRun({ workflow: "w", version: "1.0.0", input: { a: 1 } });
   expect(runs.size).toBe(1);
   expect(seen).toHaveLength(3);
   expect(seen[2]?.body).toEqual(seen[0]?.body);
@@ -43,7 +43,7 @@ test("an event that is sent again after half an answer is the same event", async
     }
     answer(response, 200, { duplicate: count > 1 });
   });
-  expect(await aiki.runs.sendEvent("run_1", { name: "paid" })).toEqual({ duplicate: true });
+  expect(await aiki.sendEvent("run_1", { name: "paid" })).toEqual({ duplicate: true });
   expect(ids.size).toBe(1);
 });
 
@@ -55,7 +55,7 @@ test("503 and 429 are tried again, not before Retry-After", async () => {
     if (count === 2) return answer(response, 429, { error: { code: "OVERLOADED", message: "busy" } }, { "retry-after": "1" });
     answer(response, 200, { runs: [] });
   });
-  expect(await aiki.runs.list()).toEqual({ runs: [] });
+  expect(await aiki.listRuns()).toEqual({ runs: [] });
   expect((at[2] ?? 0) - (at[1] ?? 0)).toBeGreaterThanOrEqual(995);
 });
 
@@ -63,27 +63,27 @@ test("an error of the orchestrator keeps its code, and is not tried again", asyn
   const { aiki, seen } = await serve((_, response) =>
     answer(response, 409, { error: { code: "REFERENCE_CONFLICT", message: "other input", details: { runId: "run_1" } } }),
   );
-  const start = aiki.runs.start({ workflow: "w", version: "1", reference: { id: "r" } });
+  const start = aiki.startRun({ workflow: "w", version: "1", reference: { id: "r" } });
   await expect(start).rejects.toMatchObject({ code: "REFERENCE_CONFLICT", message: "other input", details: { runId: "run_1" } });
   expect(seen).toHaveLength(1);
 });
 
 test("retries are bounded", async () => {
   const server = await serve((_, response) => answer(response, 503, { error: { code: "OVERLOADED", message: "busy" } }));
-  await expect(client({ url: server.url, maxAttempts: 2 }).workflows()).rejects.toMatchObject({ code: "OVERLOADED" });
+  await expect(client({ url: server.url, maxAttempts: 2 }).listWorkflows()).rejects.toMatchObject({ code: "OVERLOADED" });
   expect(server.seen).toHaveLength(2);
 });
 
 test("a key is made once: creating one is never sent again", async () => {
   const { aiki, seen } = await serve((_, response) => void response.destroy());
-  await expect(aiki.keys.create({})).rejects.toMatchObject({ code: "ORCHESTRATOR_UNREACHABLE" });
+  await expect(aiki.createKey({})).rejects.toMatchObject({ code: "ORCHESTRATOR_UNREACHABLE" });
   expect(seen).toHaveLength(1);
 });
 
 test("nobody there: one clear text", async () => {
   const server = await serve(() => {});
   await server.stop();
-  await expect(client({ url: server.url, maxAttempts: 1 }).workflows()).rejects.toMatchObject({
+  await expect(client({ url: server.url, maxAttempts: 1 }).listWorkflows()).rejects.toMatchObject({
     code: "ORCHESTRATOR_UNREACHABLE",
     message: `Cannot reach ${server.url} (ECONNREFUSED). Start it with \`npx aiki dev\`, or set AIKI_URL.`,
   });
@@ -92,16 +92,16 @@ test("nobody there: one clear text", async () => {
 test("a server that never answers ends at the time limit", async () => {
   const server = await serve(() => {});
   const patient = client({ url: server.url, maxAttempts: 1, timeoutMs: 50 });
-  await expect(patient.workflows()).rejects.toMatchObject({ message: expect.stringContaining("no answer within 50 ms") });
+  await expect(patient.listWorkflows()).rejects.toMatchObject({ message: expect.stringContaining("no answer within 50 ms") });
 });
 
 test("401 says what is wrong with the key", async () => {
   const server = await serve((_, response) => answer(response, 401, { error: { code: "UNAUTHORIZED", message: "no key" } }));
-  await expect(server.aiki.workflows()).rejects.toMatchObject({
+  await expect(server.aiki.listWorkflows()).rejects.toMatchObject({
     code: "UNAUTHORIZED",
     message: expect.stringContaining("AIKI_API_KEY is missing"),
   });
-  await expect(client({ url: server.url, apiKey: "k" }).workflows()).rejects.toMatchObject({
+  await expect(client({ url: server.url, apiKey: "k" }).listWorkflows()).rejects.toMatchObject({
     message: expect.stringContaining("AIKI_API_KEY is revoked"),
   });
 });
@@ -111,14 +111,14 @@ test("a web page or a redirect is not an orchestrator", async () => {
     if (request.url === "/v1/workflows") response.writeHead(200, { "content-type": "text/html" }).end("<html>");
     else response.writeHead(308, { location: "https://elsewhere.example/" }).end();
   });
-  await expect(aiki.workflows()).rejects.toMatchObject({ code: "BAD_RESPONSE", message: expect.stringContaining("text/html") });
-  await expect(aiki.runs.list()).rejects.toMatchObject({ message: expect.stringContaining("https://elsewhere.example/") });
+  await expect(aiki.listWorkflows()).rejects.toMatchObject({ code: "BAD_RESPONSE", message: expect.stringContaining("text/html") });
+  await expect(aiki.listRuns()).rejects.toMatchObject({ message: expect.stringContaining("https://elsewhere.example/") });
 });
 
 test("what JSON cannot hold is refused before anything is sent", async () => {
   const { aiki, seen } = await serve(() => {});
   const input = { items: [{ n: 1n }] } as unknown as null;
-  await expect(aiki.runs.start({ workflow: "checkout", version: "1", input })).rejects.toMatchObject({
+  await expect(aiki.startRun({ workflow: "checkout", version: "1", input })).rejects.toMatchObject({
     code: "NOT_SERIALIZABLE",
     message: expect.stringContaining("$.items[0].n is a bigint"),
   });
@@ -129,7 +129,7 @@ test("the key and the URL come from the environment, and names in paths are enco
   const server = await serve((_, response) => answer(response, 200, { run: 1 }));
   vi.stubEnv("AIKI_URL", `${server.url}/`);
   vi.stubEnv("AIKI_API_KEY", "secret");
-  await client().runs.get("a/b?c");
+  await client().getRun("a/b?c");
   expect(server.seen[0]?.url).toBe("/v1/runs/a%2Fb%3Fc");
   expect(server.seen[0]?.headers.authorization).toBe("Bearer secret");
 });
@@ -138,7 +138,7 @@ test("in production nothing is guessed, and only the first request says so", asy
   vi.stubEnv("NODE_ENV", "production");
   vi.stubEnv("AIKI_URL", "");
   const aiki = client();
-  await expect(aiki.workflows()).rejects.toMatchObject({ code: "SETTING_INVALID", message: expect.stringContaining("AIKI_URL") });
+  await expect(aiki.listWorkflows()).rejects.toMatchObject({ code: "SETTING_INVALID", message: expect.stringContaining("AIKI_URL") });
 });
 
 test.each([

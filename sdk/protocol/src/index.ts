@@ -1,5 +1,6 @@
 export * from "./api.js";
 export * from "./canonical.js";
+export type { WorkflowClient } from "./client.js";
 export * from "./commands.js";
 export * from "./history.js";
 export * from "./push.js";
