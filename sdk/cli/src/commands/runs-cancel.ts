@@ -1,0 +1,14 @@
+import { Command } from "commander";
+import { session } from "../session.js";
+
+export function runsCancelCommand(): Command {
+  return new Command("cancel")
+    .description("cancel a run and its children")
+    .argument("<run-id>")
+    .option("--reason <text>", "kept on the run")
+    .action(async (runId: string, options: { reason?: string }, command: Command) => {
+      const { aiki, print } = session(command);
+      await aiki.cancelRun(runId, options);
+      print({ id: runId, cancelRequested: true }, () => `Cancelling ${runId}.`);
+    });
+}
