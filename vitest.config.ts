@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { ClosingLine } from "./test/closing-line.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,6 +9,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^@aikirun\/protocol\/canonical$/, replacement: source("sdk/protocol/src/canonical.ts") },
+      { find: /^@aikirun\/workflow\/replay$/, replacement: source("sdk/workflow/src/replay/index.ts") },
       { find: /^@aikirun\/next\/pages$/, replacement: source("adapters/next/src/pages.ts") },
       { find: /^@aikirun\/(protocol|workflow|endpoint|client|cli)$/, replacement: source("sdk/$1/src/index.ts") },
       { find: /^@aikirun\/(hono|express|next)$/, replacement: source("adapters/$1/src/index.ts") },
@@ -19,5 +21,6 @@ export default defineConfig({
     include: ["{sdk,adapters}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
   },
 });

@@ -6,6 +6,7 @@ describe("canonical JSON (RFC 8785)", () => {
     // The example of RFC 8785, section 3.2.3.
     const value = { "\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\ud83d\ude00": 5, "\u0080": 6, "\u00f6": 7 };
     expect(canonicalJson(value)).toBe('{"\\r":2,"1":4,"\u0080":6,"\u00f6":7,"\u20ac":1,"\ud83d\ude00":5,"\ufb33":3}');
+    // biome-ignore lint/correctness/noPrecisionLoss: RFC 8785 gives this literal as its example
     expect(canonicalJson([333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001, -0])).toBe(
       "[333333333.3333333,1e+30,4.5,0.002,1e-27,0]",
     );

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { readWholeHistory } from "../history.js";
 import { session } from "../session.js";
-import { recordLine } from "../timeline/record-line.js";
+import { timeline } from "../timeline/record-line.js";
 
 export function runsHistoryCommand(): Command {
   return new Command("history")
@@ -11,6 +11,6 @@ export function runsHistoryCommand(): Command {
       const { aiki, print } = session(command);
       const run = await aiki.getRun(runId);
       const records = await readWholeHistory(aiki, runId, 0);
-      print({ records }, () => records.map((record) => recordLine(record, run.createdAt)).join("\n"));
+      print({ records }, () => records.map(timeline(run.createdAt)).join("\n"));
     });
 }
