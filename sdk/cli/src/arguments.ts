@@ -16,7 +16,8 @@ export function durationMs(text: string): number {
 export function whole(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= min && value <= max)) throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
     return value;
   };
 }
@@ -25,7 +26,8 @@ export function whole(min: number, max: number): (text: string) => number {
 export function instant(text: string): number {
   if (/^\d+(ms|s|m|h|d)$/.test(text)) return Date.now() - durationMs(text);
   const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new InvalidArgumentError("Expected a date such as 2026-11-22T08:30:00Z, or an age such as 2h.");
+  if (Number.isNaN(at))
+    throw new InvalidArgumentError("Expected a date such as 2026-11-22T08:30:00Z, or an age such as 2h.");
   return at;
 }
 
@@ -38,7 +40,8 @@ export function workflowAt(text: string): { readonly workflow: string; readonly 
 
 /** JSON as given, `@file`, or `-` for standard input. */
 export function jsonInput(text: string): JsonValue {
-  const source = text === "-" ? readText(0, "standard input") : text.startsWith("@") ? readText(text.slice(1), text) : text;
+  const source =
+    text === "-" ? readText(0, "standard input") : text.startsWith("@") ? readText(text.slice(1), text) : text;
   try {
     return JSON.parse(source) as JsonValue;
   } catch (error) {

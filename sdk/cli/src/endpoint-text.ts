@@ -1,5 +1,5 @@
 import type { Endpoint } from "@aikirun/protocol";
-import { pairs, paintStatus } from "./table.js";
+import { paintStatus, pairs } from "./table.js";
 import { durationText, instantText, printable } from "./text.js";
 
 export function endpointText(endpoint: Endpoint): string {

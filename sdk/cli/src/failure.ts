@@ -11,7 +11,9 @@ export function report(error: unknown, json: boolean): void {
   } else if (error instanceof AikiError) {
     process.stderr.write(`${pc.red(error.code)} ${printable(error.message)}\n`);
   } else {
-    process.stderr.write(`${pc.red("INTERNAL")} This is a bug in aiki. ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(
+      `${pc.red("INTERNAL")} This is a bug in aiki. ${error instanceof Error ? error.stack : String(error)}\n`,
+    );
   }
 }
 

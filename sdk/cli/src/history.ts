@@ -5,7 +5,11 @@ import type { HistoryPage } from "@aikirun/protocol";
 export type TimedRecord = HistoryPage["records"][number];
 
 /** All records after record `after`, page after page. */
-export async function readWholeHistory(aiki: Pick<Client, "readHistory">, runId: string, after: number): Promise<TimedRecord[]> {
+export async function readWholeHistory(
+  aiki: Pick<Client, "readHistory">,
+  runId: string,
+  after: number,
+): Promise<TimedRecord[]> {
   const records: TimedRecord[] = [];
   for (let next: number | undefined = after; next !== undefined; ) {
     const page = await aiki.readHistory(runId, next === 0 ? {} : { after: next });

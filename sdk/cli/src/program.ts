@@ -54,7 +54,14 @@ export function program(): Command {
     keysRevokeCommand(),
     keysPublicCommand(),
   ]);
-  for (const command of [initCommand(), devCommand(), startCommand(), migrateCommand(), workflowsCommand(), doctorCommand()]) {
+  for (const command of [
+    initCommand(),
+    devCommand(),
+    startCommand(),
+    migrateCommand(),
+    workflowsCommand(),
+    doctorCommand(),
+  ]) {
     aiki.addCommand(command);
   }
   throwInsteadOfExit(aiki);
@@ -68,7 +75,9 @@ function group(parent: Command, name: string, description: string, commands: rea
 
 /** `addCommand` does not hand the parent's settings down. */
 function throwInsteadOfExit(command: Command): void {
-  command.exitOverride().showHelpAfterError(`(${["aiki", ...path(command), "--help"].join(" ")} shows what is possible)`);
+  command
+    .exitOverride()
+    .showHelpAfterError(`(${["aiki", ...path(command), "--help"].join(" ")} shows what is possible)`);
   command.configureHelp({ showGlobalOptions: true });
   for (const child of command.commands) throwInsteadOfExit(child);
 }

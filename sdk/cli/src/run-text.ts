@@ -1,6 +1,6 @@
 import type { OpenWait, Run, WireError } from "@aikirun/protocol";
 import type { JsonValue } from "@aikirun/protocol/canonical";
-import { pairs, paintStatus } from "./table.js";
+import { paintStatus, pairs } from "./table.js";
 import { durationText, instantText, printable } from "./text.js";
 
 /** All that is known of a run, for a person. */
@@ -12,7 +12,12 @@ export function runText(run: Run): string {
     ["reference", run.reference === undefined ? undefined : printable(run.reference)],
     ["parent", run.parent],
     ["created", instantText(run.createdAt)],
-    ["ended", run.endedAt === undefined ? undefined : `${instantText(run.endedAt)} (after ${durationText(run.endedAt - run.createdAt)})`],
+    [
+      "ended",
+      run.endedAt === undefined
+        ? undefined
+        : `${instantText(run.endedAt)} (after ${durationText(run.endedAt - run.createdAt)})`,
+    ],
     ["attempt", run.runAttempt > 1 ? String(run.runAttempt) : undefined],
     ["input", jsonText(run.input)],
     ["output", jsonText(run.output)],
@@ -20,7 +25,10 @@ export function runText(run: Run): string {
     ["task", run.failedTask === undefined ? undefined : printable(run.failedTask)],
     ["reason", run.reason === undefined ? undefined : printable(run.reason)],
     ...run.waitsFor.map((wait): [string, string] => ["waits for", waitText(wait)]),
-    ["trouble", run.trouble && printable(`${run.trouble.code} ${run.trouble.message} (${instantText(run.trouble.at)})`)],
+    [
+      "trouble",
+      run.trouble && printable(`${run.trouble.code} ${run.trouble.message} (${instantText(run.trouble.at)})`),
+    ],
     ...divergence(run),
   ]);
 }

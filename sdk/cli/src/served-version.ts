@@ -9,11 +9,15 @@ interface Wanted {
 }
 
 /** The version to start: the one asked for, or the only one that is served. */
-export async function servedVersion(aiki: Pick<Client, "listWorkflows">, { workflow, version }: Wanted): Promise<string> {
+export async function servedVersion(
+  aiki: Pick<Client, "listWorkflows">,
+  { workflow, version }: Wanted,
+): Promise<string> {
   const served = (await aiki.listWorkflows()).filter((one) => one.endpoint !== undefined);
   const versions = served.filter((one) => one.name === workflow).map((one) => one.version);
   if (version !== undefined) {
-    if (!versions.includes(version)) hint(`Nobody serves ${workflow}@${version} yet. The run waits until somebody does.`);
+    if (!versions.includes(version))
+      hint(`Nobody serves ${workflow}@${version} yet. The run waits until somebody does.`);
     return version;
   }
   const [only, ...others] = versions;
@@ -25,7 +29,9 @@ export async function servedVersion(aiki: Pick<Client, "listWorkflows">, { workf
     );
   }
   if (others.length > 0) {
-    throw invalidArgument(`${workflow} is served in several versions. Say which: ${versions.map((one) => `${workflow}@${one}`).join(", ")}.`);
+    throw invalidArgument(
+      `${workflow} is served in several versions. Say which: ${versions.map((one) => `${workflow}@${one}`).join(", ")}.`,
+    );
   }
   return only;
 }

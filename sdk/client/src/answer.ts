@@ -4,9 +4,7 @@ import type { Settings } from "./settings.js";
 /** Bytes of one answer that this client reads: a page of history with large outputs. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-export type Answer =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: AikiError };
+export type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: AikiError };
 
 /** Reads an answer of the HTTP API. Throws only when the connection breaks while reading. */
 export async function readAnswer(response: Response, settings: Settings): Promise<Answer> {
@@ -17,7 +15,9 @@ export async function readAnswer(response: Response, settings: Settings): Promis
   if (response.ok && typeof value === "object" && value !== null) return { ok: true, value };
   if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
     const location = response.headers.get("location");
-    return bad(`${settings.url} redirects${location ? ` to ${location}` : ""}. Set AIKI_URL to the orchestrator's own URL.`);
+    return bad(
+      `${settings.url} redirects${location ? ` to ${location}` : ""}. Set AIKI_URL to the orchestrator's own URL.`,
+    );
   }
   const error = errorOf(value);
   if (!error) {
@@ -37,7 +37,9 @@ function unauthorized(settings: Settings, said: string): AikiError {
     settings.apiKey === undefined
       ? `${settings.url} wants an API key and AIKI_API_KEY is missing.`
       : `${settings.url} refused the API key: AIKI_API_KEY is revoked, expired, or of another orchestrator or namespace.`;
-  return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`. (${said})`, { details: { status: 401 } });
+  return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`. (${said})`, {
+    details: { status: 401 },
+  });
 }
 
 function bad(message: string): Answer {
@@ -49,7 +51,8 @@ function errorOf(value: unknown): { code: string; message: string; details: Reco
   const error = value.error;
   if (typeof error !== "object" || error === null || !("code" in error) || !("message" in error)) return undefined;
   if (typeof error.code !== "string" || typeof error.message !== "string") return undefined;
-  const details = "details" in error && typeof error.details === "object" && error.details !== null ? error.details : {};
+  const details =
+    "details" in error && typeof error.details === "object" && error.details !== null ? error.details : {};
   return { code: error.code, message: error.message, details: { ...details } };
 }
 

@@ -1,7 +1,7 @@
 import type {
   ApiKey,
-  CreateKeyBody,
   CreatedKey,
+  CreateKeyBody,
   Endpoint,
   HistoryPage,
   ListRunsQuery,
@@ -62,7 +62,9 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       const found = page.runs[0];
       if (found) return send({ method: "GET", path: path("runs", found.id) });
       const { workflow, version, reference } = query;
-      throw new AikiError("NOT_FOUND", `No run of ${workflow}@${version} has the reference id "${reference}".`, { details: query });
+      throw new AikiError("NOT_FOUND", `No run of ${workflow}@${version} has the reference id "${reference}".`, {
+        details: query,
+      });
     },
     listRuns: (query = {}) => send({ method: "GET", path: "/v1/runs", query }),
     readHistory: (runId, query = {}) => send({ method: "GET", path: path("runs", runId, "history"), query }),
@@ -70,7 +72,14 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       const { maxAttempts } = WAIT_RETRY;
       const poll = (timeoutMs: number, signal: AbortSignal | undefined) => {
         const query = { timeoutMs };
-        return send<never>({ method: "GET", path: path("runs", runId, "wait"), query, signal, holdMs: timeoutMs, maxAttempts });
+        return send<never>({
+          method: "GET",
+          path: path("runs", runId, "wait"),
+          query,
+          signal,
+          holdMs: timeoutMs,
+          maxAttempts,
+        });
       };
       return waitForEnd(poll, options);
     },

@@ -57,7 +57,9 @@ export function resolveSettings(options: ClientOptions): Settings {
 function parseUrl(text: string, setting: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw invalid(`${setting} is ${JSON.stringify(text)}. Expected the orchestrator's URL, such as ${DEVELOPMENT_URL}.`);
+    throw invalid(
+      `${setting} is ${JSON.stringify(text)}. Expected the orchestrator's URL, such as ${DEVELOPMENT_URL}.`,
+    );
   }
   if (url.username || url.password || url.search || url.hash) {
     throw invalid(`${setting} must hold no credentials, query or fragment. The API key goes into AIKI_API_KEY.`);

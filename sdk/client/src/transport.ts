@@ -43,7 +43,12 @@ export function transport(options: ClientOptions): Transport {
 
 type Outcome =
   | { readonly type: "answered"; readonly value: unknown }
-  | { readonly type: "failed"; readonly error: AikiError; readonly retryable: boolean; readonly retryAfterMs?: number | undefined };
+  | {
+      readonly type: "failed";
+      readonly error: AikiError;
+      readonly retryable: boolean;
+      readonly retryAfterMs?: number | undefined;
+    };
 
 async function attemptOnce(
   settings: Settings,
@@ -74,7 +79,11 @@ async function attemptOnce(
   } catch (cause) {
     if (request.signal?.aborted) throw aborted(request.signal);
     if (cause instanceof AikiError) throw cause;
-    return { type: "failed", error: unreachable(settings.url, limit.aborted ? limitMs : undefined, cause), retryable: true };
+    return {
+      type: "failed",
+      error: unreachable(settings.url, limit.aborted ? limitMs : undefined, cause),
+      retryable: true,
+    };
   }
 }
 

@@ -34,7 +34,9 @@ export async function waitForEnd(poll: Poll, { timeoutMs, signal }: WaitOptions)
       const late = limit.aborted && !signal?.aborted && error instanceof AikiError && error.code === "ABORTED";
       if (!late) throw error;
       if (last) return last;
-      throw new AikiError("ORCHESTRATOR_UNREACHABLE", `The orchestrator did not answer within ${timeoutMs} ms.`, { cause: error });
+      throw new AikiError("ORCHESTRATOR_UNREACHABLE", `The orchestrator did not answer within ${timeoutMs} ms.`, {
+        cause: error,
+      });
     }
   }
   return last;

@@ -52,7 +52,8 @@ test("503 and 429 are tried again, not before Retry-After", async () => {
   const { aiki } = await serve((_, response, count) => {
     at.push(performance.now());
     if (count === 1) return answer(response, 503, { error: { code: "DATABASE_UNAVAILABLE", message: "away" } });
-    if (count === 2) return answer(response, 429, { error: { code: "OVERLOADED", message: "busy" } }, { "retry-after": "1" });
+    if (count === 2)
+      return answer(response, 429, { error: { code: "OVERLOADED", message: "busy" } }, { "retry-after": "1" });
     answer(response, 200, { runs: [] });
   });
   expect(await aiki.listRuns()).toEqual({ runs: [] });
@@ -61,16 +62,26 @@ test("503 and 429 are tried again, not before Retry-After", async () => {
 
 test("an error of the orchestrator keeps its code, and is not tried again", async () => {
   const { aiki, seen } = await serve((_, response) =>
-    answer(response, 409, { error: { code: "REFERENCE_CONFLICT", message: "other input", details: { runId: "run_1" } } }),
+    answer(response, 409, {
+      error: { code: "REFERENCE_CONFLICT", message: "other input", details: { runId: "run_1" } },
+    }),
   );
   const start = aiki.startRun({ workflow: "w", version: "1", reference: { id: "r" } });
-  await expect(start).rejects.toMatchObject({ code: "REFERENCE_CONFLICT", message: "other input", details: { runId: "run_1" } });
+  await expect(start).rejects.toMatchObject({
+    code: "REFERENCE_CONFLICT",
+    message: "other input",
+    details: { runId: "run_1" },
+  });
   expect(seen).toHaveLength(1);
 });
 
 test("retries are bounded", async () => {
-  const server = await serve((_, response) => answer(response, 503, { error: { code: "OVERLOADED", message: "busy" } }));
-  await expect(client({ url: server.url, maxAttempts: 2 }).listWorkflows()).rejects.toMatchObject({ code: "OVERLOADED" });
+  const server = await serve((_, response) =>
+    answer(response, 503, { error: { code: "OVERLOADED", message: "busy" } }),
+  );
+  await expect(client({ url: server.url, maxAttempts: 2 }).listWorkflows()).rejects.toMatchObject({
+    code: "OVERLOADED",
+  });
   expect(server.seen).toHaveLength(2);
 });
 
@@ -92,11 +103,15 @@ test("nobody there: one clear text", async () => {
 test("a server that never answers ends at the time limit", async () => {
   const server = await serve(() => {});
   const patient = client({ url: server.url, maxAttempts: 1, timeoutMs: 50 });
-  await expect(patient.listWorkflows()).rejects.toMatchObject({ message: expect.stringContaining("no answer within 50 ms") });
+  await expect(patient.listWorkflows()).rejects.toMatchObject({
+    message: expect.stringContaining("no answer within 50 ms"),
+  });
 });
 
 test("401 says what is wrong with the key", async () => {
-  const server = await serve((_, response) => answer(response, 401, { error: { code: "UNAUTHORIZED", message: "no key" } }));
+  const server = await serve((_, response) =>
+    answer(response, 401, { error: { code: "UNAUTHORIZED", message: "no key" } }),
+  );
   await expect(server.aiki.listWorkflows()).rejects.toMatchObject({
     code: "UNAUTHORIZED",
     message: expect.stringContaining("AIKI_API_KEY is missing"),
@@ -111,8 +126,13 @@ test("a web page or a redirect is not an orchestrator", async () => {
     if (request.url === "/v1/workflows") response.writeHead(200, { "content-type": "text/html" }).end("<html>");
     else response.writeHead(308, { location: "https://elsewhere.example/" }).end();
   });
-  await expect(aiki.listWorkflows()).rejects.toMatchObject({ code: "BAD_RESPONSE", message: expect.stringContaining("text/html") });
-  await expect(aiki.listRuns()).rejects.toMatchObject({ message: expect.stringContaining("https://elsewhere.example/") });
+  await expect(aiki.listWorkflows()).rejects.toMatchObject({
+    code: "BAD_RESPONSE",
+    message: expect.stringContaining("text/html"),
+  });
+  await expect(aiki.listRuns()).rejects.toMatchObject({
+    message: expect.stringContaining("https://elsewhere.example/"),
+  });
 });
 
 test("what JSON cannot hold is refused before anything is sent", async () => {
@@ -138,7 +158,10 @@ test("in production nothing is guessed, and only the first request says so", asy
   vi.stubEnv("NODE_ENV", "production");
   vi.stubEnv("AIKI_URL", "");
   const aiki = client();
-  await expect(aiki.listWorkflows()).rejects.toMatchObject({ code: "SETTING_INVALID", message: expect.stringContaining("AIKI_URL") });
+  await expect(aiki.listWorkflows()).rejects.toMatchObject({
+    code: "SETTING_INVALID",
+    message: expect.stringContaining("AIKI_URL"),
+  });
 });
 
 test.each([

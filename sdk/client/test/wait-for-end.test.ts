@@ -52,6 +52,8 @@ test("a signal gives the wait up", async () => {
 });
 
 test("an unknown run is an error, not a wait", async () => {
-  const { aiki } = await serve((_, response) => answer(response, 404, { error: { code: "NOT_FOUND", message: "no run" } }));
+  const { aiki } = await serve((_, response) =>
+    answer(response, 404, { error: { code: "NOT_FOUND", message: "no run" } }),
+  );
   await expect(aiki.waitForEnd("run_1", {})).rejects.toMatchObject({ code: "NOT_FOUND" });
 });

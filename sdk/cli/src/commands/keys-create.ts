@@ -19,8 +19,13 @@ export function keysCreateCommand(): Command {
     .option("--expires <duration>", "how long it is valid, such as 90d (default: until revoked)", durationMs)
     .action(async ({ expires, ...flags }: Flags, command: Command) => {
       const { aiki, print, json } = session(command);
-      const created = await aiki.createKey(expires === undefined ? flags : { ...flags, expiresAt: Date.now() + expires });
+      const created = await aiki.createKey(
+        expires === undefined ? flags : { ...flags, expiresAt: Date.now() + expires },
+      );
       print(created, () => created.secret);
-      if (!json) hint(`${created.key.id}: scope ${created.key.scope}, namespace ${created.key.namespace}. Keep it; it is not shown again.`);
+      if (!json)
+        hint(
+          `${created.key.id}: scope ${created.key.scope}, namespace ${created.key.namespace}. Keep it; it is not shown again.`,
+        );
     });
 }

@@ -12,8 +12,22 @@ export function keysListCommand(): Command {
       const keys = await aiki.listKeys();
       print({ keys }, () =>
         table(
-          [{ head: "key" }, { head: "name" }, { head: "namespace" }, { head: "scope" }, { head: "created" }, { head: "state" }],
-          keys.map((key) => [key.id, key.name ?? "", key.namespace, key.scope, instantText(key.createdAt), stateOf(key)]),
+          [
+            { head: "key" },
+            { head: "name" },
+            { head: "namespace" },
+            { head: "scope" },
+            { head: "created" },
+            { head: "state" },
+          ],
+          keys.map((key) => [
+            key.id,
+            key.name ?? "",
+            key.namespace,
+            key.scope,
+            instantText(key.createdAt),
+            stateOf(key),
+          ]),
         ),
       );
     });

@@ -1,4 +1,4 @@
-import { type ListRunsQuery, LIMITS } from "@aikirun/protocol";
+import { LIMITS, type ListRunsQuery } from "@aikirun/protocol";
 import { Command } from "commander";
 import { instant, whole } from "../arguments.js";
 import { hint, session } from "../session.js";
@@ -19,10 +19,18 @@ export function runsListCommand(): Command {
     .option("--limit <n>", `rows, at most ${LIMITS.pageRows}`, whole(1, LIMITS.pageRows), 50)
     .action(async ({ workflowVersion, ...filter }: ListRunsQuery & { workflowVersion?: string }, command: Command) => {
       const { aiki, print, json } = session(command);
-      const page = await aiki.listRuns(workflowVersion === undefined ? filter : { ...filter, version: workflowVersion });
+      const page = await aiki.listRuns(
+        workflowVersion === undefined ? filter : { ...filter, version: workflowVersion },
+      );
       print(page, () =>
         table(
-          [{ head: "run" }, { head: "workflow" }, { head: "status", paint: paintStatus }, { head: "created" }, { head: "reference" }],
+          [
+            { head: "run" },
+            { head: "workflow" },
+            { head: "status", paint: paintStatus },
+            { head: "created" },
+            { head: "reference" },
+          ],
           page.runs.map((run) => [
             run.id,
             `${run.workflow}@${run.version}`,

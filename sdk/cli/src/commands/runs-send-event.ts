@@ -11,10 +11,12 @@ export function runsSendEventCommand(): Command {
     .argument("<event>", "the event's name")
     .option("--data <json>", "JSON, @file, or - for standard input", jsonInput)
     .option("--reference <id>", "a second send with this id does nothing")
-    .action(async (runId: string, name: string, options: { data?: JsonValue; reference?: string }, command: Command) => {
-      const { aiki, print } = session(command);
-      const body: SendEventBody = { name, ...options };
-      const result = await aiki.sendEvent(runId, body);
-      print(result, () => (result.duplicate ? `${runId} already has this ${name}.` : `Sent ${name} to ${runId}.`));
-    });
+    .action(
+      async (runId: string, name: string, options: { data?: JsonValue; reference?: string }, command: Command) => {
+        const { aiki, print } = session(command);
+        const body: SendEventBody = { name, ...options };
+        const result = await aiki.sendEvent(runId, body);
+        print(result, () => (result.duplicate ? `${runId} already has this ${name}.` : `Sent ${name} to ${runId}.`));
+      },
+    );
 }

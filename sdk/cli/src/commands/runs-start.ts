@@ -30,7 +30,10 @@ export function runsStartCommand(): Command {
         process.exitCode = await follow(cli, run.id);
         return;
       }
-      cli.print({ run, existing }, () => `${existing ? "Already there:" : "Started"} ${run.id}  (aiki runs watch ${run.id})`);
+      cli.print(
+        { run, existing },
+        () => `${existing ? "Already there:" : "Started"} ${run.id}  (aiki runs watch ${run.id})`,
+      );
     });
 }
 

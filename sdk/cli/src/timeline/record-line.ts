@@ -47,14 +47,18 @@ function describe(record: HistoryRecord, at: number, openMs: number): Said {
       return done(`received ${record.value.data === undefined ? "" : payloadText(record.value.data)}`.trimEnd());
     case "child":
       if (record.value.state === "started") return open(`started ${record.value.runId}`);
-      return (record.value.status === "completed" ? done : failed)(`${record.value.status} after ${durationText(openMs)}`);
+      return (record.value.status === "completed" ? done : failed)(
+        `${record.value.status} after ${durationText(openMs)}`,
+      );
     case "wait":
       if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, at)}`);
       return record.value.state === "ended" ? done("child ended") : closed(`timed out after ${durationText(openMs)}`);
     case "run":
       if (record.value.state === "completed") return done("completed");
       if (record.value.state === "failed") return failed(`failed: ${errorLine(record.value.error)}`);
-      return closed(`cancelled${record.value.reason === undefined ? "" : `: ${oneLine(record.value.reason, TEXT_CHARS)}`}`);
+      return closed(
+        `cancelled${record.value.reason === undefined ? "" : `: ${oneLine(record.value.reason, TEXT_CHARS)}`}`,
+      );
   }
 }
 
@@ -68,7 +72,9 @@ function describeTask(value: Extract<HistoryRecord, { kind: "task" }>["value"], 
       return failed(`attempt ${value.attempts} failed: ${errorLine(value.error)}; no more attempts`);
     case "retrying":
       if (value.due) return open(`attempt ${value.attempts + 1} is due`);
-      return closed(`attempt ${value.attempts} failed: ${errorLine(value.error)}; again in ${durationText(value.nextAttemptAt - at)}`);
+      return closed(
+        `attempt ${value.attempts} failed: ${errorLine(value.error)}; again in ${durationText(value.nextAttemptAt - at)}`,
+      );
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Client } from "@aikirun/client";
 import type { Run } from "@aikirun/protocol";
-import { oneLine } from "../text.js";
 import { readWholeHistory, type TimedRecord } from "../history.js";
+import { oneLine } from "../text.js";
 
 export interface WatchEvents {
   /** Once, before anything else. */
