@@ -84,7 +84,13 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       return waitForEnd(poll, options);
     },
     async cancelRun(runId, { reason }) {
-      await send({ method: "POST", path: path("runs", runId, "cancel"), body: { id: newId("msg"), reason } });
+      const body = { id: newId("msg"), reason };
+      try {
+        await send({ method: "POST", path: path("runs", runId, "cancel"), body });
+      } catch (error) {
+        // It ended, perhaps by this very cancel, whose first answer was lost. Either way there is nothing left to do.
+        if (!(error instanceof AikiError && error.code === "RUN_ENDED")) throw error;
+      }
     },
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),

@@ -85,6 +85,15 @@ test("retries are bounded", async () => {
   expect(server.seen).toHaveLength(2);
 });
 
+test("a cancel whose first answer was lost resolves, although the run has ended by it", async () => {
+  const { aiki, seen } = await serve((_, response, count) => {
+    if (count === 1) return void response.destroy();
+    answer(response, 409, { error: { code: "RUN_ENDED", message: "cancelled" } });
+  });
+  await aiki.cancelRun("run_1", { reason: "why" });
+  expect(seen.map((request) => request.body)).toEqual([seen[0]?.body, seen[0]?.body]);
+});
+
 test("a key is made once: creating one is never sent again", async () => {
   const { aiki, seen } = await serve((_, response) => void response.destroy());
   await expect(aiki.createKey({})).rejects.toMatchObject({ code: "ORCHESTRATOR_UNREACHABLE" });

@@ -9,6 +9,8 @@ export function runsCancelCommand(): Command {
     .action(async (runId: string, options: { reason?: string }, command: Command) => {
       const { aiki, print } = session(command);
       await aiki.cancelRun(runId, options);
-      print({ id: runId, cancelRequested: true }, () => `Cancelling ${runId}.`);
+      // The cancel takes effect at the run's next commit; what ended before it stays as it is.
+      const { status, endedAt } = await aiki.getRun(runId);
+      print({ id: runId, status }, () => (endedAt === undefined ? `Cancelling ${runId}.` : `${runId} is ${status}.`));
     });
 }
