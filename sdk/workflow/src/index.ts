@@ -3,7 +3,7 @@ export { AikiError } from "@aikirun/protocol/canonical";
 export type { Duration } from "./duration.js";
 export type { EventWaiter, RunContext, RunOptions, WorkflowRun } from "./engine.js";
 export { NonRetryableError, RetryAfterError, TaskFailedError } from "./errors.js";
-export { type AnyEvent, type EventDefinition, type EventMap, event } from "./event.js";
+export { type AnyEvent, type EventDefinition, type EventMap, event, type NoEvents } from "./event.js";
 export type { RunHandle, RunRecord } from "./handle.js";
 export type { Args, Json } from "./json.js";
 export type { Logger } from "./logger.js";
