@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root } from "../../scripts/workspaces.js";
 import { compile, compilers } from "../compilers.js";
 import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
-import type { serveWorkflows } from "../serve.js";
+import { serveWorkflows } from "../serve.js";
 import { programOf, sourceDocument } from "./programs.js";
 
 const DAY_MS = 86_400_000;
