@@ -130,8 +130,8 @@ class Invocation {
   #offerRecords(): Promise<void> {
     return new Promise((resolve) => {
       const step = (): void => {
-        for (let record = this.#journal.offerNext(); record; record = this.#journal.offerNext()) {
-          if (this.#calls.settle(record)) return this.#host.afterMicrotasks(step);
+        for (let offer = this.#journal.offerNext(); offer; offer = this.#journal.offerNext()) {
+          if (this.#calls.settleRecorded(offer.record, offer.entry)) return this.#host.afterMicrotasks(step);
         }
         resolve();
       };
@@ -156,7 +156,7 @@ class Invocation {
       }
       if (!diverges && this.#startTasks()) continue;
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && (this.#calls.openCalls > 0 || this.#options.replayOnly)) return this.#answer();
+      if (this.#running.size === 0 && (this.#calls.anyOpen || this.#options.replayOnly)) return this.#answer();
       await this.#happening();
     }
   }
@@ -168,7 +168,7 @@ class Invocation {
       if (!this.#push(outcome.command)) this.#logger.warn({ key: outcome.command.key }, NO_ROOM);
       if (this.#full || !outcome.record) continue;
       this.#ahead = true;
-      this.#calls.settle(outcome.record);
+      this.#calls.settleFresh(outcome.record);
       await this.#drained();
     }
   }
