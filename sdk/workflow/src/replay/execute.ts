@@ -144,6 +144,7 @@ class Invocation {
     for (;;) {
       await this.#settleOutcomes();
       if (this.#stopped) return this.#answer();
+      if (this.#outcomes.length > 0) continue;
       const mayDiverge = this.#journal.unasked > 0;
       // Nothing can diverge once all of history was asked for, so tasks need not wait for the handler to rest.
       if (!mayDiverge && this.#startTasks()) continue;
