@@ -1,10 +1,10 @@
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Manifest } from "@aikirun/protocol";
 import { event, type Logger, workflow } from "@aikirun/workflow";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import packageJson from "../package.js" with { type: "json" };
 import { type EndpointOptions, endpoint } from "../src/index.js";
 import { SDK_VERSION } from "../src/version.js";
 import {
@@ -19,6 +19,9 @@ import {
 import { executions, probes, silent } from "./probes.js";
 
 const URL_ = "http://app.test/api/aiki";
+const packageJson = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 let key: SigningKey;
 beforeAll(async () => {
   key = await signingKey("Ed25519");
