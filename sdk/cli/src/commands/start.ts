@@ -1,5 +1,6 @@
 import { readSettings, startServer } from "@aikirun/server";
 import { Command } from "commander";
+import { withDatabase } from "../database-fault.js";
 import { interruption } from "../dev/interruption.js";
 import { EXIT } from "../exit.js";
 import { say } from "../session.js";
@@ -9,7 +10,7 @@ export function startCommand(): Command {
     .description("run an orchestrator in production, with settings from the environment; logs lines of JSON")
     .action(async () => {
       const stop = interruption();
-      const server = await startServer({ settings: readSettings(process.env), mode: "start" });
+      const server = await withDatabase(startServer({ settings: readSettings(process.env), mode: "start" }));
       say(`aiki ready ${server.url}`);
       await stop.happened;
       await server.close();

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { migrate, startEmbeddedPostgres } from "@aikirun/server";
+import { withDatabase } from "../database-fault.js";
 
 export interface DevDatabase {
   readonly url: string;
@@ -16,7 +17,7 @@ export async function openDatabase(folder: string, databaseUrl: string | undefin
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, ".gitignore"), "*\n");
   if (databaseUrl !== undefined) {
-    await migrate(databaseUrl);
+    await withDatabase(migrate(databaseUrl));
     return { url: databaseUrl, embedded: false, exited: new Promise(() => {}), close: async () => {} };
   }
   const { url, exited, close } = await startEmbeddedPostgres(folder);

@@ -3,6 +3,7 @@ import { resolve, sep } from "node:path";
 import { client } from "@aikirun/client";
 import { AikiError } from "@aikirun/protocol/canonical";
 import { startServer } from "@aikirun/server";
+import { withDatabase } from "../database-fault.js";
 import { say } from "../session.js";
 import { CLI_VERSION } from "../version.js";
 import { openDatabase } from "./database.js";
@@ -35,12 +36,10 @@ export async function dev({ port, data, urls }: DevOptions): Promise<void> {
 
     const aiki = client({ url: `http://127.0.0.1:${port}` });
     const report = new EndpointReport();
-    const server = await startServer({
-      settings: { ...settings, DATABASE_URL: database.url },
-      mode: "dev",
-      folder: withTilde(process.cwd()),
-      log: devLog((endpointId) => void aiki.getEndpoint(endpointId).then(report.found, () => {})),
-    });
+    const log = devLog((endpointId) => void aiki.getEndpoint(endpointId).then(report.found, () => {}));
+    const serverSettings = { ...settings, DATABASE_URL: database.url };
+    const here = withTilde(process.cwd());
+    const server = await withDatabase(startServer({ settings: serverSettings, mode: "dev", folder: here, log }));
     closers.push(() => server.close());
     closers.push(server.onRunEnd(runEnds(aiki)));
 

@@ -23,7 +23,9 @@ export async function devSettings(
 
 /** The addresses of URLs that were named: an app in a container has a private one. */
 async function networksOf(urls: readonly string[]): Promise<string[]> {
-  const hosts = urls.filter((url) => URL.canParse(url) && loopbackPort(url) === undefined).map((url) => new URL(url).hostname);
+  const hosts = urls
+    .filter((url) => URL.canParse(url) && loopbackPort(url) === undefined)
+    .map((url) => new URL(url).hostname);
   const found = await Promise.all(
     hosts.map(async (host) => {
       // A name that is not known yet makes the registration fail, which says so.
