@@ -8,7 +8,7 @@ const DEFAULT_EXPORT = [
   /^vitest\.config\.ts$/,
   /^examples\/next\/next\.config\.ts$/,
   /^examples\/next\/(.*\/)?(app|pages)\//,
-  /^test\/fixtures\/.*\/(app|pages)\//,
+  /^test\/fixtures\/product\/(anything-else|next-pages-router)\.ts$/,
 ];
 
 const files = repositoryFiles();
