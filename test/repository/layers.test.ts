@@ -20,9 +20,10 @@ const PACKAGES: Record<string, readonly string[]> = {
 const SERVER_FOLDERS: Record<string, readonly string[]> = {
   core: ["core"],
   store: ["core", "store"],
-  dispatch: ["core", "store", "dispatch"],
-  api: ["core", "store", "dispatch", "api"],
-  shell: ["core", "store", "dispatch", "api", "shell"],
+  egress: ["egress"],
+  dispatch: ["core", "store", "egress", "dispatch"],
+  api: ["core", "store", "egress", "dispatch", "api"],
+  shell: ["core", "store", "egress", "dispatch", "api", "shell"],
 };
 
 /**

@@ -72,6 +72,12 @@ export const troubleSchema = z.strictObject({
   at: instantSchema,
   /** Failed deliveries in a row. */
   deliveries: z.number().int(),
+  /** When the first of them failed. */
+  since: instantSchema.optional(),
+  /** How many of them were lost after the request was sent. */
+  lost: z.number().int().optional(),
+  /** How many of the last ones in a row ended with the host's time. */
+  timeouts: z.number().int().optional(),
   divergence: divergenceSchema.optional(),
 });
 export type Trouble = z.infer<typeof troubleSchema>;

@@ -180,3 +180,27 @@ export function settle(state: RunState, decision: Decision, trouble?: Trouble): 
   state.trouble = trouble;
   if (decision.records.length > 0) state.tries = 0;
 }
+
+/** A commit that decides nothing and lets the run go: to be looked at again at `dueAt`, or by a person. */
+export function letGo(
+  state: RunState,
+  commitId: string,
+  status: "queued" | "stalled",
+  dueAt: number | null,
+  trouble: Trouble | undefined,
+): Commit {
+  return {
+    ns: state.facts.ns,
+    runId: state.facts.id,
+    fence: state.fence,
+    commitId,
+    seen: state.seen,
+    queued: state.queued.map((mail) => mail.n),
+    paused: state.paused,
+    records: [],
+    trouble,
+    children: [],
+    messages: [],
+    next: { type: "park", status, dueAt },
+  };
+}

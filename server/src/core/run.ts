@@ -64,7 +64,14 @@ export interface Trouble {
   readonly code: string;
   readonly message: string;
   readonly at: number;
+  /** Failed deliveries in a row. */
   readonly deliveries: number;
+  /** When the first of them failed. */
+  readonly since?: number;
+  /** How many of them were lost after the request was sent. */
+  readonly lost?: number;
+  /** How many of the last ones in a row ended with the host's time. */
+  readonly timeouts?: number;
   readonly divergence?: Divergence;
 }
 
@@ -78,7 +85,7 @@ export interface LoadedRun {
    */
   readonly status: RunStatus;
   readonly paused: boolean;
-  /** Claims and pushes since the last new record. */
+  /** Claims and re-pushes since the last new record or park. */
   readonly tries: number;
   readonly trouble: Trouble | undefined;
   /** Highest message that a commit has read. */

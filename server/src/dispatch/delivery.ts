@@ -11,6 +11,8 @@ export interface Route {
   readonly url: string;
   /** Longest time that one invocation may last. */
   readonly budgetMs: number;
+  /** Pushes that may be under way to this endpoint from one process. */
+  readonly concurrency: number;
 }
 
 export interface Delivery {
@@ -18,8 +20,8 @@ export interface Delivery {
   route(facts: RunFacts): Route | undefined;
   /** Never throws. `signal` aborts the push (cancel, shutdown). */
   deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome>;
-  /** What this endpoint said that it keeps of the run, so that the next push may be short. */
-  forget?(runId: string): void;
+  /** What is served in a namespace instead, for the message that a run without a route shows. */
+  served?(ns: string): readonly { readonly workflow: string; readonly version: string; readonly url: string }[];
 }
 
 export type DeliveryOutcome =

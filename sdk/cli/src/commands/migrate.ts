@@ -1,0 +1,5 @@
+import { Command } from "commander";
+
+export function migrateCommand(): Command {
+  return new Command("migrate");
+}

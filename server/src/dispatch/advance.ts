@@ -1,0 +1,164 @@
+/**
+ * Advances one held run: decide, commit, push, decide, commit, … until it is parked or ended, or somebody else's.
+ * A step costs one HTTP exchange and one statement; the state stays in memory in between.
+ */
+import type { ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
+import { decide } from "../core/decide.js";
+import type { DeliveryOutcome, Route } from "./delivery.js";
+import { type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
+import { type Hold, LOST, type Outcome } from "./hold.js";
+import { pause } from "./timers.js";
+
+/** `suspended`: the run was parked by a `waiting` answer, so that without news nothing is pushed. */
+export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> {
+  let answer: ExecuteAnswer | undefined;
+  let idle = suspended;
+  for (;;) {
+    const { state, mail, shared } = hold;
+    const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle });
+    let pushed: ExecuteAnswer | "again" | Outcome;
+    if ("code" in decision) {
+      const failed = await recover(hold, { type: "failed", reach: "refused", ...decision });
+      pushed = failed === "held" ? await push(hold) : failed;
+    } else {
+      if (decision.writes) {
+        const trouble = answer || decision.next.type === "end" ? undefined : state.trouble;
+        const written = await hold.write(decision, trouble);
+        if (written === "unread") continue;
+        if (typeof written === "object") return written;
+        idle = false;
+        answer = undefined;
+        if (written === "again" || hold.mail.length > 0) continue;
+      }
+      pushed = await push(hold);
+    }
+    if (pushed !== "again" && "type" in pushed) return pushed;
+    answer = pushed === "again" ? undefined : pushed;
+    idle = false;
+  }
+}
+
+/** Pushes until there is an answer on top of the state that is held. */
+async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
+  const { shared } = hold;
+  for (;;) {
+    if (shared.draining()) return hold.release();
+    const { facts, tries, trouble } = hold.state;
+    const now = shared.store.now().latest;
+    if (tries > shared.settings.maxTries) {
+      return hold.park("stalled", null, triedTooOften(tries, trouble, now));
+    }
+    const route = shared.delivery.route(facts);
+    const delivered = route
+      ? await deliver(hold, route)
+      : ({ type: "not_served", message: unservedMessage(facts, shared.delivery) } as const);
+    if (delivered === "again" || "runId" in delivered || isOutcome(delivered)) return delivered;
+    if (delivered.type === "history_needed") continue;
+    const recovered = await recover(hold, delivered);
+    if (recovered !== "held") return recovered;
+  }
+}
+
+type Delivered = ExecuteAnswer | { readonly type: "history_needed" } | Failure | "again" | Outcome;
+
+function isOutcome(delivered: Exclude<Delivered, ExecuteAnswer | "again">): delivered is Outcome {
+  const { type } = delivered;
+  return type === "parked" || type === "ended" || type === "released" || type === "lost";
+}
+
+/** One push, under a lease that is kept meanwhile. */
+async function deliver(hold: Hold, route: Route): Promise<Delivered> {
+  const { shared, state } = hold;
+  const { settings, timers, load } = shared;
+  if (!load.enter(route, settings.maxWaiting)) {
+    const dueAt = Math.ceil(shared.store.now().latest + settings.unservedMs * (1 - timers.random() / 2));
+    return hold.park("queued", dueAt, state.trouble);
+  }
+  const request = requestOf(hold, route);
+  const result = await hold
+    .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal))
+    .finally(() => load.leave(route));
+  if (result === "lost") return LOST;
+  if (result === "stop") return hold.release();
+  // What was aborted may still run: its successor needs a generation of its own, and the cancel is to be read.
+  if (result === "cancel") return hold.retake();
+  return accept(hold, route, request, result.done);
+}
+
+async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome: DeliveryOutcome): Promise<Delivered> {
+  const { warm } = hold.shared;
+  const runId = hold.state.facts.id;
+  if (outcome.type === "history_needed") {
+    warm.forget(runId);
+    if (request.history.after) return outcome;
+    const message = "The endpoint asked for the whole history in answer to the whole history.";
+    return { type: "failed", reach: "refused", code: "BAD_ANSWER", message };
+  }
+  if (outcome.type !== "answer") return outcome;
+  const { answer } = outcome;
+  const { fence } = hold.state;
+  if (
+    answer.runId !== runId ||
+    answer.pushId !== request.pushId ||
+    answer.epoch !== fence.epoch ||
+    answer.gen !== fence.gen
+  ) {
+    return { type: "failed", reach: "lost", code: "BAD_ANSWER", message: "The answer is for another push." };
+  }
+  if (answer.keeps) warm.set(runId, { endpointId: route.endpointId, cursor: request.history.head });
+  else warm.forget(runId);
+  return answer.seq === fence.seq ? answer : onNewerState(hold, answer);
+}
+
+/** The answer builds on a commit that this process has not seen: it counts when the row says the same. */
+async function onNewerState(hold: Hold, answer: ExecuteAnswer): Promise<Delivered> {
+  const reloaded = await hold.reload();
+  if (reloaded !== "again") return reloaded;
+  if (hold.state.fence.seq === answer.seq) return answer;
+  const refenced = await hold.refence();
+  return refenced === "held" ? "again" : refenced;
+}
+
+/** After a failed delivery: waits, or lets the run go. `held`: push again. */
+async function recover(hold: Hold, failure: Failure): Promise<"held" | "again" | Outcome> {
+  const { shared } = hold;
+  const { settings, timers } = shared;
+  const now = shared.store.now().latest;
+  const verdict = judge(failure, { before: hold.state.trouble, at: now, random: timers.random(), settings });
+  const { trouble } = verdict;
+  hold.state.trouble = trouble;
+  if (verdict.type === "stalled") return hold.park("stalled", null, trouble);
+  if (verdict.type === "unserved" || verdict.delayMs > settings.holdMs) {
+    return hold.park("queued", Math.ceil(now + verdict.delayMs), trouble);
+  }
+  const waited = await hold.whileHeld((signal) => pause(timers, verdict.delayMs, signal));
+  if (waited === "lost") return LOST;
+  if (waited === "stop") return hold.release();
+  if (waited === "cancel") return hold.retake();
+  return verdict.refenced ? hold.refence() : "held";
+}
+
+function requestOf(hold: Hold, route: Route): ExecuteRequest {
+  const { facts, fence } = hold.state;
+  return {
+    type: "execute",
+    pushId: hold.shared.timers.newId("push"),
+    fence,
+    run: {
+      id: facts.id,
+      workflow: facts.workflow,
+      version: facts.version,
+      ...(facts.input === undefined ? {} : { input: facts.input }),
+      runAttempt: facts.runAttempt,
+      createdAt: facts.createdAt,
+      options: {
+        ...(facts.retry === undefined ? {} : { retry: facts.retry }),
+        ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
+        ...(facts.reference === undefined ? {} : { reference: facts.reference }),
+        ...(facts.pool === undefined ? {} : { pool: facts.pool }),
+      },
+    },
+    history: hold.slice(route),
+    budgetMs: route.budgetMs,
+  };
+}

@@ -1,0 +1,212 @@
+/**
+ * The runs that this process advances: new ones that it inserted already leased, and due ones that it claims. Any number
+ * of processes do this on one database; correctness never depends on a wake or a timer arriving, only promptness does.
+ */
+import type { LoadedRun } from "../core/run.js";
+import { type RunStore, StoreUnavailable } from "../store/port.js";
+import { advance } from "./advance.js";
+import { Alarm } from "./alarm.js";
+import type { Delivery } from "./delivery.js";
+import { Hold, type Outcome, type Shared } from "./hold.js";
+import { Hub } from "./hub.js";
+import { EndpointLoad } from "./load.js";
+import { DISPATCH_DEFAULTS, type DispatchSettings } from "./settings.js";
+import { pause, realTimers, type Timers } from "./timers.js";
+import { WarmRuns } from "./warmth.js";
+
+export interface DispatcherOptions {
+  readonly store: RunStore;
+  readonly delivery: Delivery;
+  readonly settings?: Partial<DispatchSettings>;
+  readonly timers?: Timers;
+  readonly hub?: Hub;
+  /** What nobody expected: a bug, or a store that answers nonsense. The run is left to its lease. */
+  readonly onError?: (error: unknown, runId: string | undefined) => void;
+}
+
+export class Dispatcher {
+  readonly hub: Hub;
+  readonly #shared: Shared;
+  readonly #alarm: Alarm;
+  readonly #held = new Map<string, Hold>();
+  readonly #abort = new AbortController();
+  readonly #onError: (error: unknown, runId: string | undefined) => void;
+  #state: "new" | "running" | "draining" | "stopped" = "new";
+  #claiming: Promise<void> | undefined;
+  /** A wake came while a claim was under way or no room was left. */
+  #claimAgain = false;
+  #disarmScan = () => {};
+  #scanMs: number;
+  /** Set while the store is away: no claim before the next try. */
+  #storeAway = false;
+  #storeRetryMs = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor({ store, delivery, settings, timers = realTimers, hub = new Hub(), onError }: DispatcherOptions) {
+    this.hub = hub;
+    this.#onError = onError ?? (() => {});
+    this.#shared = {
+      store,
+      delivery,
+      timers,
+      settings: { ...DISPATCH_DEFAULTS, ...settings },
+      warm: new WarmRuns(),
+      load: new EndpointLoad(),
+      hub,
+      wake: () => this.wake(),
+      draining: () => this.#state !== "running",
+      abort: this.#abort.signal,
+    };
+    this.#scanMs = this.#shared.settings.scanMs;
+    this.#alarm = new Alarm(
+      timers,
+      () => store.now(),
+      () => this.wake(),
+    );
+  }
+
+  /** How many runs are in the hands of this process. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Whether a new run is better inserted leased to this process than left for anybody to claim. */
+  hasRoom(): boolean {
+    return this.#state === "running" && this.#room() > 0;
+  }
+
+  start(): void {
+    if (this.#state !== "new") throw new Error("a dispatcher starts once");
+    this.#state = "running";
+    this.wake();
+    this.#armScan();
+  }
+
+  /** Takes a run that was just inserted, leased to this process. */
+  accept(run: LoadedRun): void {
+    const hold = new Hold(run, this.#shared);
+    const key = `${run.facts.ns}/${run.facts.id}`;
+    this.#held.set(key, hold);
+    void this.#advance(key, hold, run);
+  }
+
+  /** Some run may be due now: call it after every write that makes one due. Cheap, and merged with calls around it. */
+  wake(): void {
+    if (this.#state !== "running") return;
+    this.#claimAgain = true;
+    if (this.#storeAway) return;
+    this.#claiming ??= this.#claimAll().finally(() => {
+      this.#claiming = undefined;
+      if (this.#claimAgain && this.#room() > 0) this.wake();
+    });
+  }
+
+  /** A run comes due at `at`, by the database's clock. */
+  wakeAt(at: number): void {
+    this.#alarm.set(at);
+  }
+
+  /** A cancel was sent to this run: when it is held here, the push under way is aborted now and not at the next beat. */
+  cancelSent(ns: string, runId: string): void {
+    this.#held.get(`${ns}/${runId}`)?.nudge();
+  }
+
+  /** Claims nothing more, lets pushes end for up to `graceMs`, then gives up what is left. All leases are let go. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#state === "stopped" || this.#state === "draining") return;
+    this.#state = "draining";
+    this.#disarmScan();
+    this.#alarm.stop();
+    await this.#claiming;
+    await this.#idleWithin(graceMs);
+    this.#abort.abort();
+    await this.#idleWithin(graceMs);
+    this.#state = "stopped";
+  }
+
+  async #idleWithin(ms: number): Promise<void> {
+    if (this.#held.size === 0) return;
+    const timeUp = new AbortController();
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    await Promise.race([idle, pause(this.#shared.timers, ms, timeUp.signal)]);
+    timeUp.abort();
+    this.#onIdle = undefined;
+  }
+
+  #room(): number {
+    const { settings, load } = this.#shared;
+    return settings.maxHeld - (this.#held.size - load.waiting());
+  }
+
+  async #advance(key: string, hold: Hold, run: LoadedRun): Promise<void> {
+    try {
+      this.#arrange(await advance(hold, run.status === "suspended"));
+    } catch (error) {
+      this.#onError(error, run.facts.id);
+    }
+    // The same run may have been claimed here again since its lease was lost.
+    if (this.#held.get(key) === hold) this.#held.delete(key);
+    if (this.#held.size === 0) this.#onIdle?.();
+    if (this.#claimAgain) this.wake();
+  }
+
+  #arrange(outcome: Outcome): void {
+    if (outcome.type === "parked" && outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
+  }
+
+  /** Claims until nothing is due or no room is left; one claim at a time. */
+  async #claimAll(): Promise<void> {
+    const { store, settings } = this.#shared;
+    while (this.#claimAgain && this.#state === "running") {
+      const limit = Math.min(settings.claimBatch, this.#room());
+      if (limit <= 0) return;
+      this.#claimAgain = false;
+      try {
+        const runs = await store.claim({ limit, leaseMs: settings.leaseMs });
+        this.#storeRetryMs = 0;
+        if (runs.length > 0) this.#scanMs = settings.scanMs;
+        if (runs.length === limit) this.#claimAgain = true;
+        for (const run of runs) this.accept(run);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) this.#onError(error, undefined);
+        this.#claimAgain = true;
+        return this.#retryClaim();
+      }
+    }
+  }
+
+  #retryClaim(): void {
+    const { timers, settings } = this.#shared;
+    this.#storeRetryMs = Math.min(Math.max(settings.storeRetryMs, 2 * this.#storeRetryMs), settings.scanMs);
+    this.#storeAway = true;
+    timers.after(this.#storeRetryMs, () => {
+      this.#storeAway = false;
+      this.wake();
+    });
+  }
+
+  #armScan(): void {
+    const { timers, settings } = this.#shared;
+    // Spread, so that replicas do not all ask in the same moment.
+    const ms = this.#scanMs * (0.75 + timers.random() / 2);
+    this.#disarmScan = timers.after(ms, () => {
+      this.#scanMs = Math.min(this.#scanMs * 1.5, settings.idleScanMs);
+      void this.#scan().finally(() => {
+        if (this.#state === "running") this.#armScan();
+      });
+    });
+  }
+
+  async #scan(): Promise<void> {
+    this.wake();
+    await this.#claiming;
+    try {
+      const at = await this.#shared.store.nextDueAt();
+      if (at !== undefined) this.#alarm.set(at);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) this.#onError(error, undefined);
+    }
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * A run in the hands of this process: its state, its unread mail, and every write that keeps or ends the holding.
+ * Nothing here decides; `core` does.
+ */
+import type { HistorySlice } from "@aikirun/protocol";
+import { advanceCursor, START } from "../core/cursor.js";
+import { commitOf, type Decision, letGo, settle } from "../core/decide.js";
+import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
+import { type RunState, stateOf } from "../core/state.js";
+import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
+import type { Delivery, Route } from "./delivery.js";
+import type { Hub } from "./hub.js";
+import type { EndpointLoad } from "./load.js";
+import type { DispatchSettings } from "./settings.js";
+import { pause, type Timers } from "./timers.js";
+import type { WarmRuns } from "./warmth.js";
+
+/** What every run of one process shares. */
+export interface Shared {
+  readonly store: RunStore;
+  readonly delivery: Delivery;
+  readonly timers: Timers;
+  readonly settings: DispatchSettings;
+  readonly warm: WarmRuns;
+  readonly load: EndpointLoad;
+  readonly hub: Hub;
+  /** Some run was made due. */
+  readonly wake: () => void;
+  /** True from the moment that nothing new is to be pushed. */
+  readonly draining: () => boolean;
+  /** Aborts when even what is under way is given up. */
+  readonly abort: AbortSignal;
+}
+
+/** How the holding of a run ended. */
+export type Outcome =
+  /** `dueAt` null: a message wakes it. */
+  | { readonly type: "parked"; readonly dueAt: number | null }
+  | { readonly type: "ended" }
+  | { readonly type: "released" }
+  /** Somebody else holds it, or will once the lease has run out. */
+  | { readonly type: "lost" };
+
+export const LOST: Outcome = { type: "lost" };
+
+const STORE_RETRY_MOST_MS = 1_000;
+
+export class Hold {
+  readonly shared: Shared;
+  state: RunState;
+  /** Messages above `state.seen` that were read, in order. */
+  mail: readonly Mail[];
+  /** Where the history ended when it was last hashed. */
+  #head = START;
+  /** Asks at once whether a cancel has come. Set while the lease is being kept. */
+  #check: (() => void) | undefined;
+
+  constructor(run: LoadedRun, shared: Shared) {
+    this.shared = shared;
+    this.state = stateOf(run);
+    this.mail = run.mail;
+  }
+
+  /** Writes a decision. A terminal one that a control message forestalled is to be taken again, with the same answer. */
+  async write(decision: Decision, trouble: Trouble | undefined): Promise<"held" | "again" | "unread" | Outcome> {
+    const { state, shared } = this;
+    const commit = commitOf(state, decision, shared.timers.newId("push"), trouble);
+    const outcome = await this.#commit(commit);
+    if (outcome.type === "lost") return LOST;
+    if (outcome.type === "fenced") return this.retake();
+    if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
+    settle(state, decision, trouble);
+    if (commit.children.length > 0 || commit.messages.length > 0) shared.wake();
+    this.mail = [];
+    const unread = outcome.mailSeq > commit.seen;
+    const { next } = commit;
+    if (next.type === "end") return this.#ended(commit);
+    if (next.type === "park") return this.#parked(commit, next.dueAt, unread);
+    shared.hub.notify(commit.ns, commit.runId, false);
+    return !unread || (await this.#readMail()) ? "held" : LOST;
+  }
+
+  /** Lets the run go without a decision. */
+  async park(status: "queued" | "stalled", dueAt: number | null, trouble: Trouble | undefined) {
+    const commit = letGo(this.state, this.shared.timers.newId("push"), status, dueAt, trouble);
+    const outcome = await this.#commit(commit);
+    if (outcome.type === "committed") return this.#parked(commit, dueAt, outcome.mailSeq > commit.seen);
+    return outcome.type === "fenced" ? this.retake() : LOST;
+  }
+
+  async release(): Promise<Outcome> {
+    const { facts, fence } = this.state;
+    try {
+      await this.shared.store.release(facts.ns, facts.id, fence.gen);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      return LOST;
+    }
+    return { type: "released" };
+  }
+
+  /** A new generation before a push whose predecessor may still run. Reloads when the row has moved on. */
+  async refence(): Promise<"held" | "again" | Outcome> {
+    const { facts, fence, seen } = this.state;
+    const bumped = await this.#bump();
+    if (!bumped) return LOST;
+    if (bumped.seq !== fence.seq) return this.#reload(bumped.gen);
+    this.state.fence = { ...fence, gen: bumped.gen };
+    this.state.tries = bumped.tries;
+    if (bumped.mailSeq <= seen) return "held";
+    const mail = await this.#ask((store) => store.readMail(facts.ns, facts.id, seen));
+    if (!mail) return LOST;
+    this.mail = mail;
+    return "again";
+  }
+
+  /** After a lost fence: when the generation is still ours, a new one and the state as it is written now. */
+  async retake(): Promise<"again" | Outcome> {
+    const bumped = await this.#bump();
+    return bumped ? this.#reload(bumped.gen) : LOST;
+  }
+
+  /** The row as it is now, when it is still ours. */
+  async reload(): Promise<"again" | Outcome> {
+    return this.#reload(this.state.fence.gen);
+  }
+
+  /** Asks now whether a cancel has come, instead of at the next extension of the lease. */
+  nudge(): void {
+    this.#check?.();
+  }
+
+  /**
+   * Waits for `work`, extending the lease meanwhile. `cancel`, `lost` and `stop` abort the work; its result is dropped.
+   */
+  whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "lost" | "stop"> {
+    const { timers, settings, abort } = this.shared;
+    if (abort.aborted) return Promise.resolve("stop");
+    const controller = new AbortController();
+    return new Promise((resolve, reject) => {
+      let over = false;
+      let disarm = () => {};
+      const finish = () => {
+        over = true;
+        disarm();
+        this.#check = undefined;
+        abort.removeEventListener("abort", stop);
+      };
+      const giveUp = (why: "cancel" | "lost" | "stop") => {
+        finish();
+        resolve(why);
+        controller.abort();
+      };
+      const stop = () => giveUp("stop");
+      const arm = (ms: number) => {
+        disarm();
+        disarm = timers.after(ms, beat);
+      };
+      const beat = () => {
+        void this.#extend().then((lease) => {
+          if (over) return;
+          if (lease === "gone") giveUp("lost");
+          else if (lease === "cancel") giveUp("cancel");
+          else arm(lease === "kept" ? settings.leaseMs / 3 : settings.storeRetryMs * 4);
+        }, reject);
+      };
+      this.#check = beat;
+      abort.addEventListener("abort", stop, { once: true });
+      arm(settings.leaseMs / 3);
+      work(controller.signal).then(
+        (done) => {
+          if (over) return;
+          finish();
+          resolve({ done });
+        },
+        (error: unknown) => {
+          if (over) return;
+          finish();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** The history for this endpoint: only what is new when it said that it keeps the rest. */
+  slice(route: Route): HistorySlice {
+    const { records, facts } = this.state;
+    let after = this.shared.warm.get(facts.id, route.endpointId);
+    if (after && after.n > records.length) after = undefined;
+    if (after && after.n > this.#head.n) {
+      // The run was loaded anew: the endpoint's copy counts only when its past is this past.
+      this.#head = advanceCursor(this.#head, records.slice(0, after.n));
+      if (this.#head.hash !== after.hash) after = undefined;
+    }
+    this.#head = advanceCursor(this.#head, records);
+    return { ...(after ? { after } : {}), records: records.slice(after?.n ?? 0), head: this.#head };
+  }
+
+  #ended(commit: Commit): Outcome {
+    this.shared.hub.notify(commit.ns, commit.runId, true);
+    this.shared.warm.forget(commit.runId);
+    return { type: "ended" };
+  }
+
+  #parked(commit: Commit, dueAt: number | null, unread: boolean): Outcome {
+    this.shared.hub.notify(commit.ns, commit.runId, false);
+    if (unread) this.shared.wake();
+    return { type: "parked", dueAt };
+  }
+
+  /**
+   * Sends a commit until its outcome is known. The same commit again is harmless: when the first one was written after
+   * all, the second is fenced and `last_commit` says so. Given up when the lease would have run out.
+   */
+  async #commit(commit: Commit): Promise<CommitOutcome | { readonly type: "lost" }> {
+    const { store, settings } = this.shared;
+    let uncertain = false;
+    const outcome = await this.#ask(async () => {
+      try {
+        const outcome = await store.commit(commit, settings.leaseMs);
+        if (outcome.type !== "fenced" || !uncertain) return outcome;
+      } catch (error) {
+        uncertain = true;
+        throw error;
+      }
+      const last = await store.lastCommit(commit.ns, commit.runId);
+      const mine = last?.gen === commit.fence.gen && last.commitId === commit.commitId;
+      // Nothing is known of the mail then, so that it is read.
+      return mine ? { type: "committed" as const, mailSeq: Number.POSITIVE_INFINITY } : { type: "fenced" as const };
+    });
+    return outcome ?? { type: "lost" };
+  }
+
+  #bump(): ReturnType<RunStore["bump"]> {
+    const { facts, fence } = this.state;
+    return this.#ask((store) => store.bump(facts.ns, facts.id, fence.gen, this.shared.settings.leaseMs));
+  }
+
+  async #reload(gen: number): Promise<"again" | Outcome> {
+    const { facts, trouble } = this.state;
+    const loaded = await this.#ask((store) => store.load(facts.ns, facts.id));
+    if (!loaded || loaded.fence.gen !== gen) return LOST;
+    this.state = stateOf({ ...loaded, trouble: trouble ?? loaded.trouble });
+    this.mail = loaded.mail;
+    return "again";
+  }
+
+  async #readMail(): Promise<boolean> {
+    const { facts, seen } = this.state;
+    const mail = await this.#ask((store) => store.readMail(facts.ns, facts.id, seen));
+    this.mail = mail ?? [];
+    return mail !== undefined;
+  }
+
+  async #extend(): Promise<"kept" | "cancel" | "gone" | "unknown"> {
+    const { facts, fence } = this.state;
+    try {
+      const lease = await this.shared.store.extend(facts.ns, facts.id, fence.gen, this.shared.settings.leaseMs);
+      if (!lease) return "gone";
+      return lease.cancelRequested ? "cancel" : "kept";
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      return "unknown";
+    }
+  }
+
+  /** Asks the store until it answers. Undefined when it was away for as long as a lease: the run is somebody else's. */
+  async #ask<T>(question: (store: RunStore) => Promise<T>): Promise<T | undefined> {
+    const { store, timers, settings, abort } = this.shared;
+    const givenUpAt = timers.monotonic() + settings.leaseMs;
+    for (let waitMs = settings.storeRetryMs; ; waitMs = Math.min(2 * waitMs, STORE_RETRY_MOST_MS)) {
+      try {
+        return await question(store);
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      }
+      if (timers.monotonic() >= givenUpAt) return undefined;
+      if (!(await pause(timers, waitMs, abort))) return undefined;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** The door through which time and chance come into dispatch: one for the real world, one for the simulation. */
+import { newId } from "@aikirun/protocol";
+
+export interface Timers {
+  /** Milliseconds since some fixed point, never falling. Says nothing about any other clock. */
+  monotonic(): number;
+  /** Calls `run` once after at least `ms`. Returns what cancels it. */
+  after(ms: number, run: () => void): () => void;
+  /** At least 0, below 1. */
+  random(): number;
+  newId(prefix: "push"): string;
+}
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+export const realTimers: Timers = {
+  monotonic: () => performance.now(),
+  after(ms, run) {
+    const handle = setTimeout(run, Math.min(Math.max(0, Math.ceil(ms)), MAX_TIMEOUT_MS));
+    return () => clearTimeout(handle);
+  },
+  random: () => Math.random(),
+  newId: (prefix) => newId(prefix),
+};
+
+/** Resolves after `ms`. False when `signal` aborted first. */
+export function pause(timers: Timers, ms: number, signal?: AbortSignal): Promise<boolean> {
+  if (signal?.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const onAbort = () => {
+      cancel();
+      resolve(false);
+    };
+    const cancel = timers.after(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve(true);
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

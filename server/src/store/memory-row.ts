@@ -1,0 +1,138 @@
+/** One run in the memory store: the actor row, its cold row, mailbox and records together. */
+import type { Fence, HistoryRecord, JsonValue, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
+import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../core/run.js";
+
+export interface Row {
+  readonly facts: RunFacts;
+  readonly requestHash: string;
+  /** `createdAt` order with ties broken by insertion: newest-first listing. */
+  readonly serial: number;
+  status: RunStatus;
+  epoch: number;
+  gen: number;
+  seq: number;
+  leaseUntil: number | null;
+  hold: "callback" | null;
+  dueAt: number | null;
+  mailSeq: number;
+  seen: number;
+  ctlN: number;
+  cancelN: number;
+  paused: boolean;
+  tries: number;
+  lastCommit: string | undefined;
+  trouble: Trouble | undefined;
+  queued: readonly number[];
+  readonly mail: Mail[];
+  readonly eventIds: Set<string>;
+  readonly records: HistoryRecord[];
+  /** Instant and generation of each record's commit, by position. */
+  readonly recordedAt: number[];
+  readonly recordGen: number[];
+  end: End | undefined;
+}
+
+export interface End {
+  readonly status: TerminalStatus;
+  readonly output: JsonValue | undefined;
+  readonly error: WireError | undefined;
+  readonly failedTask: string | undefined;
+  readonly reason: string | undefined;
+  readonly endedAt: number;
+}
+
+export function newRow(facts: RunFacts, requestHash: string, serial: number, epoch: number, dueAt: number): Row {
+  return {
+    facts,
+    requestHash,
+    serial,
+    status: dueAt > facts.createdAt ? "scheduled" : "queued",
+    epoch,
+    gen: 0,
+    seq: 0,
+    leaseUntil: null,
+    hold: null,
+    dueAt,
+    mailSeq: 0,
+    seen: 0,
+    ctlN: 0,
+    cancelN: 0,
+    paused: false,
+    tries: 0,
+    lastCommit: undefined,
+    trouble: undefined,
+    queued: [],
+    mail: [],
+    eventIds: new Set(),
+    records: [],
+    recordedAt: [],
+    recordGen: [],
+    end: undefined,
+  };
+}
+
+export function isLive(row: Row): boolean {
+  return row.end === undefined;
+}
+
+/** Live, due, and held by nobody; or held only for a callback while a cancel waits. */
+export function isClaimable(row: Row, now: number): boolean {
+  if (!isLive(row) || row.dueAt === null || row.dueAt > now) return false;
+  return row.leaseUntil === null || row.leaseUntil < now || (row.hold === "callback" && row.cancelN > row.seen);
+}
+
+/** A new generation with a lease: what claiming and a start that is inserted leased have in common. */
+export function takeLease(row: Row, epoch: number, leaseUntil: number): void {
+  row.epoch = epoch;
+  row.gen += 1;
+  row.tries += 1;
+  row.leaseUntil = leaseUntil;
+  row.hold = null;
+  // A stalled or paused run stays so in the eyes of the world until its holder has decided otherwise.
+  if (row.status !== "stalled" && row.status !== "paused") row.status = "running";
+}
+
+export function holdsFence(row: Row, fence: Fence): boolean {
+  return (
+    isLive(row) &&
+    row.epoch === fence.epoch &&
+    row.gen === fence.gen &&
+    row.seq === fence.seq &&
+    row.leaseUntil !== null
+  );
+}
+
+const CONTROL: ReadonlySet<MessageBody["kind"]> = new Set(["cancel", "pause", "resume"]);
+
+/** The row's own counter numbers the message, and the message makes the row due. */
+export function receive(row: Row, eventId: string, body: MessageBody, now: number): number {
+  const n = row.mailSeq + 1;
+  row.mailSeq = n;
+  row.mail.push({ n, acceptedAt: now, body });
+  row.eventIds.add(eventId);
+  row.dueAt = row.dueAt === null ? now : Math.min(row.dueAt, now);
+  if (CONTROL.has(body.kind)) row.ctlN = n;
+  if (body.kind === "cancel") row.cancelN = n;
+  return n;
+}
+
+export function mailAfter(row: Row, after: number): Mail[] {
+  // Numbers have no gaps, so that a message's place is its number.
+  return row.mail.slice(after);
+}
+
+/** `status` is the one before a claim. */
+export function toLoaded(row: Row, status: RunStatus = row.status): LoadedRun {
+  return {
+    facts: row.facts,
+    fence: { epoch: row.epoch, gen: row.gen, seq: row.seq },
+    status,
+    paused: row.paused,
+    tries: row.tries,
+    trouble: row.trouble,
+    seen: row.seen,
+    queued: row.queued.map((n) => row.mail[n - 1] as Mail),
+    mail: mailAfter(row, row.seen),
+    records: row.records.slice(),
+  };
+}

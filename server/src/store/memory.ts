@@ -1,0 +1,52 @@
+/** The store in memory: for tests, the simulation and virtual time. Nothing survives the process. */
+import { EPOCH, MemoryKeys, MemoryRegistry } from "./memory-registry.js";
+import { MemoryRuns, type MemoryStoreOptions } from "./memory-runs.js";
+import type { Store } from "./port.js";
+
+export type { MemoryStoreOptions } from "./memory-runs.js";
+
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  return assembleStore(new MemoryRuns(options, () => EPOCH), options);
+}
+
+/** The whole port around runs that the caller keeps a hand on, as the simulation does. */
+export function assembleStore(runs: MemoryRuns, options: MemoryStoreOptions): Store {
+  const registry = new MemoryRegistry();
+  const keys = new MemoryKeys(() => options.now?.() ?? Date.now());
+  return {
+    now: () => runs.now(),
+    start: (run, leaseMs) => runs.start(run, leaseMs),
+    append: (message, maxQueued) => runs.append(message, maxQueued),
+    claim: (limits) => runs.claim(limits),
+    load: (ns, id) => runs.load(ns, id),
+    readMail: (ns, id, after) => runs.readMail(ns, id, after),
+    commit: (commit, leaseMs) => runs.commit(commit, leaseMs),
+    lastCommit: (ns, id) => runs.lastCommit(ns, id),
+    extend: (ns, id, gen, leaseMs) => runs.extend(ns, id, gen, leaseMs),
+    bump: (ns, id, gen, leaseMs) => runs.bump(ns, id, gen, leaseMs),
+    release: (ns, id, gen) => runs.release(ns, id, gen),
+    wakeUnserved: (ns, versions) => runs.wakeUnserved(ns, versions),
+    nextDueAt: () => runs.nextDueAt(),
+    getRun: (ns, id) => runs.getRun(ns, id),
+    findByReference: (ns, workflow, version, reference) => runs.findByReference(ns, workflow, version, reference),
+    listRuns: (ns, filter, cursor, limit) => runs.listRuns(ns, filter, cursor, limit),
+    readHistory: (ns, id, after, limit) => runs.readHistory(ns, id, after, limit),
+    countLive: (ns) => runs.countLive(ns),
+    saveEndpoint: (endpoint, takeOver) => registry.saveEndpoint(endpoint, takeOver),
+    markEndpoint: (ns, id, status, trouble) => registry.markEndpoint(ns, id, status, trouble),
+    listEndpoints: (ns) => registry.listEndpoints(ns),
+    removeEndpoint: (ns, id) => registry.removeEndpoint(ns, id),
+    createKey: (key) => keys.createKey(key),
+    findKey: (hash) => keys.findKey(hash),
+    listKeys: (ns) => keys.listKeys(ns),
+    revokeKey: (ns, id) => keys.revokeKey(ns, id),
+    hasKeys: () => keys.hasKeys(),
+    listSigningKeys: () => keys.listSigningKeys(),
+    addSigningKey: (key) => keys.addSigningKey(key),
+    setSigningKeyState: (kid, state) => keys.setSigningKeyState(kid, state),
+    removeSigningKey: (kid) => keys.removeSigningKey(kid),
+    epoch: () => keys.epoch(),
+    ping: () => keys.ping(),
+    close: async () => {},
+  };
+}
