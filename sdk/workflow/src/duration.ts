@@ -34,13 +34,19 @@ export function durationMs(duration: Duration, what: string): number {
 function sum(duration: Exclude<Duration, number>, what: string): number {
   const members = typeof duration === "object" && duration !== null ? Object.entries(duration) : [];
   if (members.length === 0) {
-    throw new AikiError("INVALID_ARGUMENT", `${what} needs milliseconds or at least one of ${Object.keys(UNIT_MS).join(", ")}.`);
+    throw new AikiError(
+      "INVALID_ARGUMENT",
+      `${what} needs milliseconds or at least one of ${Object.keys(UNIT_MS).join(", ")}.`,
+    );
   }
   let total = 0;
   for (const [unit, value] of members) {
     const unitMs = Object.hasOwn(UNIT_MS, unit) ? UNIT_MS[unit] : undefined;
     if (unitMs === undefined) {
-      throw new AikiError("INVALID_ARGUMENT", `${what} has the unknown unit "${unit}"; known are ${Object.keys(UNIT_MS).join(", ")}.`);
+      throw new AikiError(
+        "INVALID_ARGUMENT",
+        `${what} has the unknown unit "${unit}"; known are ${Object.keys(UNIT_MS).join(", ")}.`,
+      );
     }
     if (value !== undefined) total += amount(value, `${what}, ${unit},`) * unitMs;
   }

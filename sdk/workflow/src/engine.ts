@@ -86,7 +86,10 @@ export function attachEngine<Run extends RunContext>(run: Run, engine: RunEngine
 export function engineOf(run: RunContext): RunEngine {
   const engine = (run as Partial<EngineHolder> | null | undefined)?.[ENGINE];
   if (!engine) {
-    throw new AikiError("INVALID_ARGUMENT", "Expected the `run` that the workflow's handler was given as the first argument.");
+    throw new AikiError(
+      "INVALID_ARGUMENT",
+      "Expected the `run` that the workflow's handler was given as the first argument.",
+    );
   }
   return engine;
 }

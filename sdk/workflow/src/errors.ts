@@ -49,10 +49,14 @@ export class TaskFailedError extends AikiError {
   readonly attempts: number;
 
   constructor(task: string, attempts: number, error: WireError) {
-    super("TASK_FAILED", `Task ${task} failed after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}: ${error.message}`, {
-      cause: restoreError(error),
-      details: { task, attempts },
-    });
+    super(
+      "TASK_FAILED",
+      `Task ${task} failed after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}: ${error.message}`,
+      {
+        cause: restoreError(error),
+        details: { task, attempts },
+      },
+    );
     this.name = "TaskFailedError";
     this.task = task;
     this.attempts = attempts;

@@ -12,20 +12,26 @@ export type Json<T> = 0 extends 1 & T
     ? JsonValue
     : T extends { toJSON(...args: never): infer Plain }
       ? Json<Plain>
-      : T extends string | number | boolean | null | undefined | void
+      : // biome-ignore lint/suspicious/noConfusingVoidType: what a handler without a result gives
+        T extends string | number | boolean | null | undefined | void
         ? T
         : T extends bigint | symbol | ((...args: never) => unknown)
           ? never
           : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
             ? Record<string, never>
             : T extends readonly unknown[]
-              ? { [Index in keyof T]: undefined extends T[Index] ? Json<Exclude<T[Index], undefined>> | null : Json<T[Index]> }
+              ? {
+                  [Index in keyof T]: undefined extends T[Index]
+                    ? Json<Exclude<T[Index], undefined>> | null
+                    : Json<T[Index]>;
+                }
               : { [Key in keyof T]: Json<T[Key]> };
 
 /** The arguments that carry a value of type `T`: none for `void`, an optional one where `undefined` is allowed. */
 export type Args<T> = 0 extends 1 & T
   ? [value?: T]
-  : [T] extends [void]
+  : // biome-ignore lint/suspicious/noConfusingVoidType: what an event or handler without data declares
+    [T] extends [void]
     ? []
     : undefined extends T
       ? [value?: T]

@@ -22,14 +22,17 @@ export interface SchemaIssue {
 /** Issues that a message shows; the rest is counted. */
 const ISSUES_SHOWN = 5;
 
-/** The schema's output for a value; the value itself without a schema. Rejects with `SCHEMA_INVALID`. */
-export async function validate(
-  schema: StandardSchemaV1 | undefined,
-  value: unknown,
-  what: string,
-): Promise<unknown> {
+/**
+ * The schema's output for a value; the value itself without a schema. A promise only when the schema gives one. Throws,
+ * or rejects with, `SCHEMA_INVALID`. `what` begins the message: "The input of x".
+ */
+export function check(schema: StandardSchemaV1 | undefined, value: unknown, what: string): unknown {
   if (!schema) return value;
-  const result = await schema["~standard"].validate(value);
+  const result = schema["~standard"].validate(value);
+  return result instanceof Promise ? result.then((later) => outputOf(later, what)) : outputOf(result, what);
+}
+
+function outputOf(result: SchemaResult<unknown>, what: string): unknown {
   if (!result.issues) return result.value;
   const shown = result.issues.slice(0, ISSUES_SHOWN).map(describeIssue);
   const more = result.issues.length - shown.length;

@@ -5,7 +5,7 @@ import type { AnyEvent, EventMap, SentTo } from "./event.js";
 import type { Args } from "./json.js";
 import { checkName } from "./names.js";
 import { recordable } from "./record.js";
-import { validate } from "./schema.js";
+import { check } from "./schema.js";
 
 export type SendOutcome = MulticastResult["outcomes"][number];
 
@@ -39,17 +39,24 @@ export function handleEvents<Events extends EventMap>(
   runId: string,
   events: Events,
 ): HandleEvents<Events> {
-  return eachEvent(events, (name, definition) => handleEvent(client, runId, name, definition, undefined)) as HandleEvents<Events>;
+  return eachEvent(events, (name, definition) =>
+    handleEvent(client, runId, name, definition, undefined),
+  ) as HandleEvents<Events>;
 }
 
 export function versionEvents<Events extends EventMap>(
   version: { readonly workflow: string; readonly version: string },
   events: Events,
 ): VersionEvents<Events> {
-  return eachEvent(events, (name, definition) => versionEvent(version, name, definition, undefined)) as VersionEvents<Events>;
+  return eachEvent(events, (name, definition) =>
+    versionEvent(version, name, definition, undefined),
+  ) as VersionEvents<Events>;
 }
 
-function eachEvent<Sender>(events: EventMap, make: (name: string, definition: AnyEvent) => Sender): Record<string, Sender> {
+function eachEvent<Sender>(
+  events: EventMap,
+  make: (name: string, definition: AnyEvent) => Sender,
+): Record<string, Sender> {
   return Object.fromEntries(Object.entries(events).map(([name, definition]) => [name, make(name, definition)]));
 }
 
@@ -82,9 +89,18 @@ function versionEvent(
     return outcomes;
   };
   return {
-    send: (client, runIds, data) => send(client, list(runIds).map((id) => ({ id })), data),
+    send: (client, runIds, data) =>
+      send(
+        client,
+        list(runIds).map((id) => ({ id })),
+        data,
+      ),
     sendByReferenceId: (client, references, data) =>
-      send(client, list(references).map((id) => ({ reference: id })), data),
+      send(
+        client,
+        list(references).map((id) => ({ reference: id })),
+        data,
+      ),
     with: (_path, id) => versionEvent(version, name, definition, checkedReference(id)),
   };
 }
@@ -95,8 +111,8 @@ async function eventBody(
   reference: string | undefined,
   data: unknown,
 ): Promise<SendEventBody> {
-  await validate(definition.schema, data, `The data of event ${name}`);
-  const value = recordable(data, `The data of event ${name}`);
+  await check(definition.schema, data, `The data of event ${name}`);
+  const value = recordable(data, `Event ${name} was given data`);
   return { name, ...(value !== undefined && { data: value }), ...(reference !== undefined && { reference }) };
 }
 

@@ -8,7 +8,7 @@ import { type RunHandle, runHandle } from "./handle.js";
 import type { Args } from "./json.js";
 import { checkName } from "./names.js";
 import { recordable } from "./record.js";
-import { type StandardSchemaV1, validate } from "./schema.js";
+import { check, type StandardSchemaV1 } from "./schema.js";
 import { type WaitOutcome, waitOutcome } from "./wait-outcome.js";
 
 /** When a run starts. `at` may lie in the past; then it starts at once. */
@@ -99,7 +99,10 @@ function withOption(
     case "trigger":
       return { ...options, trigger: value as Trigger };
     default:
-      throw new AikiError("INVALID_ARGUMENT", `Unknown option "${String(path)}"; known are reference.id, reference, trigger.`);
+      throw new AikiError(
+        "INVALID_ARGUMENT",
+        `Unknown option "${String(path)}"; known are reference.id, reference, trigger.`,
+      );
   }
 }
 
@@ -107,7 +110,10 @@ function checkedReference(reference: Reference): Reference {
   checkName(reference.id, "A reference id", LIMITS.referenceChars);
   const policy = reference.conflictPolicy;
   if (policy !== undefined && policy !== "error" && policy !== "return_existing") {
-    throw new AikiError("INVALID_ARGUMENT", `conflictPolicy must be "error" or "return_existing", not "${String(policy)}".`);
+    throw new AikiError(
+      "INVALID_ARGUMENT",
+      `conflictPolicy must be "error" or "return_existing", not "${String(policy)}".`,
+    );
   }
   return reference;
 }
@@ -117,9 +123,9 @@ async function startBody<Events extends EventMap>(
   options: StartOptions,
   input: unknown,
 ): Promise<StartRunBody> {
-  const what = `The input of ${version.name}@${version.versionId}`;
-  await validate(version.inputSchema, input, what);
-  const value = recordable(input, what);
+  const subject = `${version.name}@${version.versionId}`;
+  await check(version.inputSchema, input, `The input of ${subject}`);
+  const value = recordable(input, `${subject} was given an input`);
   return {
     workflow: version.name,
     version: version.versionId,

@@ -64,7 +64,10 @@ export function task<Input = void, Output = void, Wire = Input>(
   return build({
     name: definition.name,
     retry,
-    timeoutMs: definition.timeout === undefined ? undefined : durationMs(definition.timeout, `The timeout of task ${definition.name}`),
+    timeoutMs:
+      definition.timeout === undefined
+        ? undefined
+        : durationMs(definition.timeout, `The timeout of task ${definition.name}`),
     inputSchema: definition.schema?.input,
     outputSchema: definition.schema?.output,
     // The caller's schema has made `Input` of what was recorded, or there is none and the two are the same.

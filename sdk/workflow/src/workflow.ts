@@ -81,7 +81,10 @@ function defineVersion<Input, Output, Events extends EventMap, Wire>(
     async getHandleById(client, runId) {
       const run = await client.getRun(runId);
       if (run.workflow !== name || run.version !== versionId) {
-        throw new AikiError("NOT_FOUND", `Run ${runId} is of ${run.workflow}@${run.version}, not of ${name}@${versionId}.`);
+        throw new AikiError(
+          "NOT_FOUND",
+          `Run ${runId} is of ${run.workflow}@${run.version}, not of ${name}@${versionId}.`,
+        );
       }
       return runHandle<Output, Events>(client, run, events);
     },

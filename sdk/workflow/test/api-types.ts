@@ -7,8 +7,8 @@ import {
   type RunContext,
   type ServableVersion,
   type StandardSchemaV1,
-  task,
   type TaskFailedError,
+  task,
   workflow,
 } from "@aikirun/workflow";
 import { expectTypeOf } from "vitest";
@@ -138,7 +138,9 @@ checks("lose servability with a reference or a trigger", () => {
   serve([checkout.with("reference.id", "order-1")]);
   // @ts-expect-error options belong to a start
   serve([checkout.with("trigger", { type: "delayed", delay: { hours: 1 } })]);
-  checkout.with("reference", { id: "a", conflictPolicy: "return_existing" }).with("trigger", { type: "at", at: new Date() });
+  checkout
+    .with("reference", { id: "a", conflictPolicy: "return_existing" })
+    .with("trigger", { type: "at", at: new Date() });
   // @ts-expect-error an unknown option
   checkout.with("color", "red");
   // @ts-expect-error a wrong policy
@@ -146,7 +148,11 @@ checks("lose servability with a reference or a trigger", () => {
 });
 
 checks("take no input when the handler takes none; take schemas before the handler", async () => {
-  const tick = workflow({ name: "tick" }).v("1", { async handler(run) { await run.sleep("s", 1); } });
+  const tick = workflow({ name: "tick" }).v("1", {
+    async handler(run) {
+      await run.sleep("s", 1);
+    },
+  });
   tick.start(aiki);
   // @ts-expect-error an input that nobody takes
   tick.start(aiki, 1);

@@ -1,1 +1,6 @@
-export {};
+/** For what serves workflows: `@aikirun/workflow/replay`. User code imports `@aikirun/workflow`. */
+export { defaultHost } from "../default-host.js";
+export { consoleLogger, type Logger } from "../logger.js";
+export type { ServableVersion } from "../workflow.js";
+export { type ExecuteOptions, type Execution, execute } from "./execute.js";
+export type { Host } from "./host.js";

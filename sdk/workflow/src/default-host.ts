@@ -1,0 +1,46 @@
+import type { Host } from "./replay/host.js";
+
+/** What this file uses of runtimes that may lack it. */
+interface Runtime {
+  readonly process?: { readonly nextTick?: (callback: () => void) => void };
+  readonly setImmediate?: (callback: () => void) => void;
+}
+const runtime: Runtime = globalThis as unknown as Runtime;
+
+/** The real clock, chance and event loop of Node, Bun, Deno, Workers and browsers. */
+export const defaultHost: Host = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  afterTurn: turn(),
+  afterMicrotasks: microtasks(),
+  setTimer(ms, callback) {
+    // setTimeout's delay is a signed 32-bit number; no invocation lasts that long.
+    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
+    return () => clearTimeout(timer);
+  },
+};
+
+function turn(): (callback: () => void) => void {
+  const immediate = runtime.setImmediate;
+  if (immediate) return (callback) => immediate(callback);
+  if (typeof MessageChannel === "undefined") return (callback) => void setTimeout(callback, 0);
+  const waiting: (() => void)[] = [];
+  return (callback) => {
+    const { port1, port2 } = new MessageChannel();
+    waiting.push(callback);
+    port1.onmessage = () => {
+      port1.close();
+      waiting.shift()?.();
+    };
+    port2.postMessage(null);
+  };
+}
+
+function microtasks(): (callback: () => void) => void {
+  const nextTick = runtime.process?.nextTick;
+  if (!nextTick) return turn();
+  // A tick that is queued by a microtask runs when the microtask queue is empty; one queued by a tick runs before
+  // the microtasks, hence the detour. Not queueMicrotask: Node's costs twice as much.
+  const resolved = Promise.resolve();
+  return (callback) => void resolved.then(() => nextTick(callback));
+}

@@ -1,0 +1,286 @@
+/**
+ * What a handler's calls do during a replay. A call whose result is recorded settles when replay comes to that record,
+ * or at once when it already has; every other call stays open: its promise never settles by itself, so suspension is
+ * never an exception. Pure: commands and startable tasks come out, results go in.
+ */
+import type { Command, HistoryRecord, PushedRun, TerminalStatus } from "@aikirun/protocol";
+import { childRunId, entryKey } from "@aikirun/protocol/canonical";
+import { type Duration, durationMs } from "../duration.js";
+import type { ChildCall, ChildEnd, EventOutcome, RunEngine, StartedChild } from "../engine.js";
+import { TaskFailedError } from "../errors.js";
+import type { AnyEvent } from "../event.js";
+import { checkName } from "../names.js";
+import { copyJson } from "../record.js";
+import { check } from "../schema.js";
+import type { TaskCall } from "../task.js";
+import { describeCall } from "./divergence.js";
+import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
+import type { Entry, Journal, Settle } from "./journal.js";
+
+/** A task that may run now: called for the first time, or to be tried again. */
+export interface StartableTask {
+  readonly key: string;
+  readonly call: TaskCall;
+  readonly input: AddressedInput;
+  readonly taskAttempt: number;
+}
+
+export class Calls implements RunEngine {
+  readonly #run: PushedRun;
+  readonly #journal: Journal;
+  /** Open calls that history does not know. */
+  readonly #fresh = new Map<string, Settle>();
+  /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
+  readonly #lateWaits = new Map<string, Settle[]>();
+  readonly #failedTasks = new WeakMap<Error, string>();
+  readonly #onCall: () => void;
+  #open = 0;
+  #closed = false;
+
+  /** Commands of sleeps, waits and children, in the order of the calls. Whoever answers takes them out. */
+  readonly commands: Command[] = [];
+  /** Tasks that were called and neither started nor recorded. */
+  readonly startable: StartableTask[] = [];
+  /** Calls that history does not know, as a person reads them. */
+  readonly asked: string[] = [];
+  /** A child with a reference id is asked for, and its run id is known only after the commit. */
+  awaitsCommit = false;
+
+  constructor(run: PushedRun, journal: Journal, onCall: () => void) {
+    this.#run = run;
+    this.#journal = journal;
+    this.#onCall = onCall;
+  }
+
+  /** Whether any call's promise has not settled. */
+  get anyOpen(): boolean {
+    return this.#open > 0;
+  }
+
+  /** After this no call does anything: its promise stays open for ever. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Settles what waits for a recorded result. False when nothing does, so that no microtask needs to be awaited. */
+  settleRecorded(record: HistoryRecord, entry: Entry): boolean {
+    const { settle } = entry;
+    entry.settle = undefined;
+    settle?.(record);
+    if (record.kind !== "child" || record.value.state !== "ended") return settle !== undefined;
+    const waits = this.#lateWaits.get(record.key);
+    this.#lateWaits.delete(record.key);
+    for (const wait of waits ?? []) wait(record);
+    return settle !== undefined || waits !== undefined;
+  }
+
+  /** Settles the task of a result that is not recorded yet. */
+  settleFresh(record: HistoryRecord): void {
+    const settle = this.#fresh.get(record.key) ?? this.#journal.look(record.key)?.settle;
+    this.#fresh.delete(record.key);
+    settle?.(record);
+  }
+
+  /** The key of the task whose failure an error is, or stems from. */
+  failedTask(thrown: unknown): string | undefined {
+    for (let error = thrown, depth = 0; error instanceof Error && depth < 32; error = error.cause, depth++) {
+      const key = this.#failedTasks.get(error);
+      if (key !== undefined) return key;
+    }
+    return undefined;
+  }
+
+  task(call: TaskCall, input: unknown): Promise<unknown> {
+    return this.#call(() => {
+      const addressed = addressInput("task", call.name, input, `Task ${call.name} was given an input`);
+      const { key, entry } = this.#journal.call(addressed.firstKey);
+      if (!entry) this.asked.push(describeCall("task", call.name, addressed.text));
+      const retrying =
+        entry?.last.kind === "task" && entry.last.value.state === "retrying" ? entry.last.value : undefined;
+      if (!entry || retrying?.due) {
+        this.startable.push({ key, call, input: addressed, taskAttempt: (retrying?.attempts ?? 0) + 1 });
+      }
+      return this.#settled(key, entry, (record) => this.#taskResult(call.name, record));
+    });
+  }
+
+  sleep(name: string, duration: Duration): Promise<{ cancelled: boolean }> {
+    return this.#call(() => {
+      checkName(name, "A sleep's name");
+      const sleepMs = durationMs(duration, `Sleep ${name}`);
+      const { key, entry } = this.#journal.call(entryKey("sleep", name, 0));
+      if (!entry) {
+        this.asked.push(describeCall("sleep", name));
+        this.commands.push({ type: "sleep", key, durationMs: sleepMs });
+      }
+      return this.#settled(key, entry, ({ value }) => ({ cancelled: value.state === "cancelled" }));
+    });
+  }
+
+  waitForEvent(name: string, event: AnyEvent, timeout: Duration | undefined): Promise<EventOutcome> {
+    return this.#call(() => {
+      const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of event ${name}`);
+      const { key, entry } = this.#journal.call(entryKey("event", name, 0));
+      if (!entry) {
+        this.asked.push(describeCall("event", name));
+        this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
+      }
+      const outcome = this.#settled(key, entry, eventOutcome);
+      return event.schema ? handled(outcome.then((received) => checkedData(name, event, received))) : outcome;
+    });
+  }
+
+  /**
+   * Settles at once: without a reference the child's run id follows from the parent's and the key. With one, the run
+   * may exist already, so the promise settles with the recorded start.
+   */
+  startChild(call: ChildCall, input: unknown): Promise<StartedChild> {
+    return this.#call(() => {
+      const subject = `${call.workflow}@${call.version}`;
+      const addressed = addressInput(
+        "child",
+        `${call.workflow}:${call.version}`,
+        input,
+        `Child ${subject} was given an input`,
+      );
+      const { key, entry } = this.#journal.call(childKey(call, addressed));
+      const started = (runId: string): StartedChild => ({
+        runId,
+        waitForEnd: (awaited, timeout) => this.#waitForChild(key, subject, awaited, timeout),
+      });
+      const ask = (): Promise<StartedChild> => {
+        if (!entry) {
+          this.asked.push(describeCall("child", subject, addressed.text));
+          this.commands.push(startCommand(key, call, addressed));
+        }
+        if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
+        if (!entry) this.awaitsCommit = true;
+        return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
+      };
+      if (entry) return ask();
+      const checked = check(call.inputSchema, input, `The input of child ${subject}`);
+      return checked instanceof Promise ? handled(checked.then(ask)) : ask();
+    });
+  }
+
+  #waitForChild(
+    child: string,
+    subject: string,
+    awaited: TerminalStatus,
+    timeout: Duration | undefined,
+  ): Promise<ChildEnd | undefined> {
+    return this.#call(() => {
+      const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of child ${subject}`);
+      const { key, entry } = this.#journal.call(entryKey("wait", `${child}/${awaited}`, 0));
+      const end = this.#journal.look(child);
+      const result = (record: HistoryRecord): ChildEnd | undefined =>
+        record.value.state === "timedOut" ? undefined : childEnd(this.#journal.look(child)?.last);
+      if (entry) return this.#settled(key, entry, result);
+      // The child's end was recorded before this wait was: it needs no entry of its own.
+      if (end?.offered && childEnd(end.offered)) return Promise.resolve(childEnd(end.offered));
+      if (childEnd(end?.last)) return this.#settledLate(child, result);
+      this.asked.push(describeCall("wait for child", `${subject} to be ${awaited}`));
+      this.commands.push({
+        type: "child.wait",
+        key,
+        child,
+        status: awaited,
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      });
+      return this.#settled(key, undefined, result);
+    });
+  }
+
+  /** Runs a call; what it throws rejects its promise. */
+  #call<Result>(make: () => Promise<Result>): Promise<Result> {
+    if (this.#closed) return new Promise(() => {});
+    this.#onCall();
+    try {
+      return make();
+    } catch (error) {
+      return handled(Promise.reject(error));
+    }
+  }
+
+  /** A promise of what `read` makes of the settling record; what `read` throws rejects it. */
+  #settled<Result>(key: string, entry: Entry | undefined, read: (record: HistoryRecord) => Result): Promise<Result> {
+    return this.#promise(read, (settle) => {
+      if (entry?.offered) settle(entry.offered);
+      else if (entry) entry.settle = settle;
+      else this.#fresh.set(key, settle);
+    });
+  }
+
+  #settledLate<Result>(child: string, read: (record: HistoryRecord) => Result): Promise<Result> {
+    return this.#promise(read, (settle) => {
+      const waits = this.#lateWaits.get(child);
+      if (waits) waits.push(settle);
+      else this.#lateWaits.set(child, [settle]);
+    });
+  }
+
+  #promise<Result>(read: (record: HistoryRecord) => Result, register: (settle: Settle) => void): Promise<Result> {
+    this.#open++;
+    const promise = new Promise<Result>((resolve, reject) => {
+      register((record) => {
+        this.#open--;
+        try {
+          resolve(read(record));
+        } catch (error) {
+          // Not now: a record that is offered already settles before there is a promise.
+          queueMicrotask(() => handled(promise));
+          reject(error);
+        }
+      });
+    });
+    return promise;
+  }
+
+  #taskResult(name: string, record: HistoryRecord): unknown {
+    if (record.kind !== "task" || record.value.state === "retrying") return undefined;
+    if (record.value.state === "completed") return copyJson(record.value.output);
+    const error = new TaskFailedError(name, record.value.attempts, record.value.error);
+    this.#failedTasks.set(error, record.key);
+    throw error;
+  }
+}
+
+/** A handler may await a promise long after it was rejected, or never: that must not bring down the process. */
+function handled<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => {});
+  return promise;
+}
+
+function eventOutcome(record: HistoryRecord): EventOutcome {
+  if (record.kind !== "event" || record.value.state !== "received") return { timeout: true };
+  return { timeout: false, data: copyJson(record.value.data) };
+}
+
+async function checkedData(name: string, event: AnyEvent, received: EventOutcome): Promise<EventOutcome> {
+  if (received.timeout) return received;
+  return { timeout: false, data: await check(event.schema, received.data, `The data of event ${name}`) };
+}
+
+function childEnd(record: HistoryRecord | undefined): ChildEnd | undefined {
+  if (record?.kind !== "child" || record.value.state !== "ended") return undefined;
+  const { status, output, error } = record.value;
+  return { status, output: copyJson(output), error };
+}
+
+function childKey(call: ChildCall, addressed: AddressedInput): string {
+  const { workflow, version, reference } = call;
+  return reference === undefined ? addressed.firstKey : entryKey("child", `${workflow}:${version}:${reference}`, 0);
+}
+
+function startCommand(key: string, call: ChildCall, addressed: AddressedInput): Command {
+  const input = decodeInput(addressed);
+  return {
+    type: "child.start",
+    key,
+    workflow: call.workflow,
+    version: call.version,
+    ...(input !== undefined && { input }),
+    ...(call.reference !== undefined && { reference: call.reference }),
+    ...(call.delayMs !== undefined && { delayMs: call.delayMs }),
+  };
+}

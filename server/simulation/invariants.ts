@@ -1,0 +1,214 @@
+/**
+ * The design's invariants, checked after every statement on the rows themselves. Each row is compared with what it was
+ * after the statement before.
+ */
+import type { HistoryRecord } from "@aikirun/protocol";
+import { sha256Hex } from "@aikirun/protocol/canonical";
+import { dueAtOf, isOpen } from "../src/core/state.js";
+import type { Row } from "../src/store/memory-row.js";
+import type { Ledger } from "./ledger.js";
+import { Violation } from "./violation.js";
+
+interface Before {
+  gen: number;
+  seq: number;
+  status: Row["status"];
+  records: number;
+  claims: number;
+  ended: boolean;
+  mail: number;
+  readonly eventData: Set<unknown>;
+  eventsRead: number;
+  seen: number;
+  delivered: Set<number>;
+  readonly entries: Map<string, HistoryRecord>;
+}
+
+const MAX_CLAIMS = 400;
+
+export class Invariants {
+  readonly #rows: ReadonlyMap<string, Row>;
+  readonly #ledger: Ledger;
+  readonly #now: () => number;
+  readonly #before = new Map<Row, Before>();
+  readonly #childKeys = new Map<string, string>();
+
+  constructor(rows: ReadonlyMap<string, Row>, ledger: Ledger, now: () => number) {
+    this.#rows = rows;
+    this.#ledger = ledger;
+    this.#now = now;
+  }
+
+  check(): void {
+    for (const row of this.#rows.values()) {
+      let before = this.#before.get(row);
+      if (!before) {
+        before = this.#met(row);
+        this.#before.set(row, before);
+      }
+      this.#checkFence(row, before);
+      this.#checkRecords(row, before);
+      this.#checkMail(row, before);
+      if (!row.end) this.#checkReason(row, before);
+      else before.ended = true;
+      before.status = row.status;
+    }
+  }
+
+  #met(row: Row): Before {
+    const { parent, id } = row.facts;
+    if (parent) {
+      const key = `${parent.id}/${parent.key}`;
+      if (this.#childKeys.has(key)) bad("CHILD", `${id} is a second child for ${key}`);
+      this.#childKeys.set(key, id);
+    }
+    return {
+      gen: row.gen,
+      seq: row.seq,
+      status: row.status,
+      records: 0,
+      claims: 0,
+      ended: false,
+      mail: 0,
+      eventData: new Set(),
+      eventsRead: 0,
+      seen: 0,
+      delivered: new Set(),
+      entries: new Map(),
+    };
+  }
+
+  #checkFence(row: Row, before: Before): void {
+    const { id } = row.facts;
+    if (row.gen < before.gen) bad("GEN", `the generation of ${id} fell from ${before.gen} to ${row.gen}`);
+    if (row.seq < before.seq) bad("SEQ", `the sequence of ${id} fell from ${before.seq} to ${row.seq}`);
+    if (row.seq > before.seq + 1) bad("SEQ", `the sequence of ${id} jumped from ${before.seq} to ${row.seq}`);
+    if (row.gen > before.gen) {
+      before.claims += 1;
+      if (before.claims > MAX_CLAIMS) bad("HOT", `${id} was taken ${before.claims} times`);
+      const { status } = before;
+      const known = before.gen === 0 || status === "suspended" || status === "scheduled" || status === "paused";
+      if (!known) this.#ledger.unknownOutcome(id);
+    }
+    const moved = row.gen > before.gen || row.seq > before.seq;
+    if (moved && !row.end && row.cancelN > row.seen) this.#ledger.bar(id, row);
+    before.gen = row.gen;
+    before.seq = row.seq;
+    // A message to a run that has ended is refused, so that every cancel here came before the end.
+    if (row.end && row.cancelN > 0 && row.end.status !== "cancelled") {
+      bad("CANCEL", `${id} ${row.end.status} after an acknowledged cancel`);
+    }
+  }
+
+  #checkRecords(row: Row, before: Before): void {
+    const { id } = row.facts;
+    if (row.records.length < before.records) bad("HISTORY", `the history of ${id} became shorter`);
+    if (before.ended && row.records.length > before.records) bad("TERM", `${id} was written to after its end`);
+    for (; before.records < row.records.length; before.records++) {
+      const record = row.records[before.records] as HistoryRecord;
+      const earlier = before.entries.get(record.key);
+      if (record.n !== before.records + 1) bad("HISTORY", `${id} has record ${record.n} at ${before.records + 1}`);
+      if (earlier && isFinal(earlier)) bad("ONCE", `${id} ${record.key} is recorded after its end`);
+      const gen = row.recordGen[before.records] as number;
+      if (before.records > 0 && gen < (row.recordGen[before.records - 1] as number)) bad("GEN", `${id} went back`);
+      this.#checkRecord(row, record, earlier, before);
+      before.entries.set(record.key, record);
+    }
+  }
+
+  #checkRecord(row: Row, record: HistoryRecord, earlier: HistoryRecord | undefined, before: Before): void {
+    const { id } = row.facts;
+    const dueAt = earlier && dueAtOf(earlier);
+    const now = this.#now();
+    if (endedByTime(record) && (dueAt === undefined || dueAt > now)) {
+      bad("EARLY", `${id} ${record.key} came due at ${now}, ${(dueAt ?? 0) - now} ms early`);
+    }
+    if (record.kind === "task" && !(record.value.state === "retrying" && record.value.due)) {
+      const key = `${id}-${sha256Hex(record.key).slice(0, 32)}`;
+      if (!this.#ledger.wasMade(key, record.value.attempts)) {
+        bad("ATT", `${id} ${record.key} attempt ${record.value.attempts} is recorded and was never made`);
+      }
+    }
+    if (record.kind === "event" && record.value.state === "received") {
+      if (before.delivered.has(record.value.message)) bad("EVENT", `${id} received message ${record.value.message} twice`);
+      before.delivered.add(record.value.message);
+    }
+  }
+
+  /** Events that were read are delivered or queued, each once. */
+  #checkMail(row: Row, before: Before): void {
+    const { id } = row.facts;
+    if (row.mail.length !== row.mailSeq) bad("MAIL", `${id} has ${row.mail.length} messages and counts ${row.mailSeq}`);
+    if (row.eventIds.size !== row.mail.length) bad("MAIL", `${id} has a message twice`);
+    for (; before.mail < row.mail.length; before.mail++) {
+      const body = row.mail[before.mail]?.body;
+      if (body?.kind !== "event") continue;
+      // Whoever sends gives every event data of its own.
+      if (before.eventData.has(body.data)) bad("MAIL", `${id} has event ${String(body.data)} twice`);
+      before.eventData.add(body.data);
+    }
+    if (row.seen < before.seen) bad("MAIL", `${id} has unread mail`);
+    for (; before.seen < row.seen; before.seen++) {
+      if (row.mail[before.seen]?.body.kind === "event") before.eventsRead += 1;
+    }
+    const kept = before.delivered.size + row.queued.length;
+    // A run that ends leaves what it has not read.
+    if (row.end ? kept > before.eventsRead : kept !== before.eventsRead) {
+      bad("EVENT", `${id} read ${before.eventsRead} events, received ${before.delivered.size}, queues ${row.queued.length}`);
+    }
+    for (const n of row.queued) if (before.delivered.has(n)) bad("EVENT", `${id} received and still queues ${n}`);
+  }
+
+  /** Every live run has exactly one reason to progress. */
+  #checkReason(row: Row, before: Before): void {
+    const { id } = row.facts;
+    const now = this.#now();
+    if (row.leaseUntil !== null) {
+      if (row.dueAt === null || row.dueAt > now) bad("LEASE", `${id} is leased and could not be claimed afterwards`);
+      return;
+    }
+    if (row.mailSeq > row.seen && (row.dueAt === null || row.dueAt > now)) {
+      bad("LOSTWAKE", `${id} is parked with unread mail: ${row.seen} < ${row.mailSeq}`);
+    }
+    if (row.dueAt !== null && row.dueAt <= now) return;
+    if (row.paused || row.status === "stalled") {
+      if (row.dueAt !== null) bad("REASON", `${id} is ${row.status} and due at ${row.dueAt}`);
+      return;
+    }
+    if (row.status === "running") bad("ORPHAN", `${id} runs without a lease`);
+    let earliest: number | undefined;
+    let open = false;
+    for (const record of before.entries.values()) {
+      if (!isOpen(record)) continue;
+      open = true;
+      const at = dueAtOf(record);
+      if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
+    }
+    if (row.dueAt === null && !open) bad("ORPHAN", `${id} has no reason to progress`);
+    if (row.status === "suspended" && row.dueAt !== (earliest ?? null)) {
+      bad("LOSTTIMER", `${id} is due at ${row.dueAt}, its earliest timer at ${earliest}`);
+    }
+  }
+}
+
+function isFinal(record: HistoryRecord): boolean {
+  switch (record.value.state) {
+    case "retrying":
+    case "sleeping":
+    case "waiting":
+    case "started":
+      return false;
+    default:
+      return true;
+  }
+}
+
+function endedByTime(record: HistoryRecord): boolean {
+  const { kind, value } = record;
+  if (kind === "task") return value.state === "retrying" && value.due === true;
+  return value.state === "timedOut" || (kind === "sleep" && value.state === "completed");
+}
+
+function bad(kind: string, message: string): never {
+  throw new Violation(kind, message);
+}

@@ -1,0 +1,91 @@
+/** Pushes on their way: they are refused, lost, doubled and delayed, and so are their answers. */
+import type { ExecuteRequest } from "@aikirun/protocol";
+import type { Delivery, DeliveryOutcome, Route } from "../src/dispatch/delivery.js";
+import type { Instance, Reply } from "./endpoint.js";
+import type { Faults } from "./faults.js";
+import type { Invocation, Ledger } from "./ledger.js";
+import type { Random } from "./random.js";
+import type { Process, Scheduler } from "./scheduler.js";
+
+export interface NetworkOptions {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly ledger: Ledger;
+  readonly instances: readonly Instance[];
+  /** Whether an endpoint is registered at all. */
+  readonly registered: () => boolean;
+  readonly onViolation: (error: unknown) => void;
+}
+
+/** The connection of one dispatcher process to the endpoint. */
+export function network(process: Process, options: NetworkOptions): Delivery {
+  const { scheduler, random, faults, ledger } = options;
+  const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs: 5_000, concurrency: 100 };
+
+  /** One delivery of the request to one instance. */
+  function arrive(request: ExecuteRequest, signal: AbortSignal, answered: (reply: Reply, from: Invocation) => void): void {
+    const instance = random.pick(options.instances);
+    const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
+    instance.handle(wireCopy(request), invocation, signal).then((reply) => answered(wireCopy(reply), invocation), options.onViolation);
+  }
+
+  return {
+    route: () => (options.registered() ? route : undefined),
+    deliver: (_route, _ns, request, signal) =>
+      new Promise<DeliveryOutcome>((resolve) => {
+        let settled = false;
+        let stopWaiting = () => {};
+        const settle = (outcome: DeliveryOutcome) => {
+          settled = true;
+          stopWaiting();
+          resolve(outcome);
+        };
+        const later = (ms: number, label: string, outcome: DeliveryOutcome) =>
+          scheduler.after(ms, process, label, () => settle(outcome));
+        // The caller goes on at once; the endpoint may or may not notice.
+        signal.addEventListener("abort", () => settle(failed("lost")), { once: true });
+        if (faults.strikes(0.2)) return void later(faults.hopMs(), "push refused", failed("refused"));
+        if (faults.strikes(0.2)) {
+          return void later(5, "push busy", { type: "busy", retryAfterMs: random.int(0, 60), message: "busy" });
+        }
+        if (faults.rate > 0) {
+          const patienceMs = faults.healed ? 10_000 : random.int(40, 400);
+          stopWaiting = later(patienceMs, "push gives up", failed(random.chance(0.3) ? "timeout" : "lost"));
+        }
+        if (faults.strikes(0.5)) return;
+        const reached = new AbortController();
+        if (random.chance(0.5)) signal.addEventListener("abort", () => reached.abort(), { once: true });
+        const answered = (reply: Reply, from: Invocation) => {
+          if (faults.strikes(0.5)) return;
+          scheduler.after(faults.hopMs(), process, `push ${reply.type}`, () => {
+            if (settled) return;
+            from.push.answered = true;
+            settle(asOutcome(reply));
+          });
+        };
+        const deliveries = faults.strikes(0.4) ? 2 : 1;
+        for (let i = 0; i < deliveries; i++) {
+          scheduler.after(faults.hopMs(), undefined, `${process.name} push arrives`, () => {
+            try {
+              arrive(request, reached.signal, answered);
+            } catch (error) {
+              options.onViolation(error);
+            }
+          });
+        }
+      }),
+  };
+}
+
+function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {
+  return { type: "failed", code: reach === "refused" ? "CONNECTION_REFUSED" : "CONNECTION_LOST", message: reach, reach };
+}
+
+function asOutcome(reply: Reply): DeliveryOutcome {
+  return reply.type === "diverged" ? { ...reply, message: "diverged" } : reply;
+}
+
+function wireCopy<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}

@@ -1,0 +1,65 @@
+/** One orchestrator process: the product's dispatcher on a link to the store. It can crash, stand still and come back. */
+import { newId } from "@aikirun/protocol";
+import { Dispatcher } from "../src/dispatch/dispatcher.js";
+import type { DispatchSettings } from "../src/dispatch/settings.js";
+import type { Timers } from "../src/dispatch/timers.js";
+import type { Delivery } from "../src/dispatch/delivery.js";
+import type { RunStore } from "../src/store/port.js";
+import type { Random } from "./random.js";
+import { newProcess, type Process, type Scheduler } from "./scheduler.js";
+
+export interface ReplicaOptions {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly settings: Partial<DispatchSettings>;
+  readonly link: (process: Process) => RunStore;
+  readonly delivery: (process: Process) => Delivery;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Replica {
+  readonly #options: ReplicaOptions;
+  process: Process;
+  store: RunStore;
+  dispatcher: Dispatcher;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    [this.process, this.store, this.dispatcher] = this.#boot();
+  }
+
+  /** Everything in memory is gone, and with it whoever waited for an answer. */
+  crash(): void {
+    this.process.alive = false;
+  }
+
+  restart(): void {
+    this.process.alive = false;
+    [this.process, this.store, this.dispatcher] = this.#boot();
+  }
+
+  freeze(ms: number): void {
+    this.process.frozenUntil = this.#options.scheduler.now + ms;
+  }
+
+  #boot(): [Process, RunStore, Dispatcher] {
+    const { name, link, delivery, settings, onError } = this.#options;
+    const process = newProcess(name);
+    const store = link(process);
+    const timers = this.#timers(process);
+    const dispatcher = new Dispatcher({ store, delivery: delivery(process), settings, timers, onError });
+    dispatcher.start();
+    return [process, store, dispatcher];
+  }
+
+  #timers(process: Process): Timers {
+    const { scheduler, random } = this.#options;
+    return {
+      monotonic: () => scheduler.now,
+      after: (ms, run) => scheduler.after(ms, process, "timer", run),
+      random: () => random.next(),
+      newId: (prefix) => newId(prefix, scheduler.now, random.bytes(16)),
+    };
+  }
+}

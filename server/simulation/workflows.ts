@@ -1,0 +1,163 @@
+/**
+ * The workflows of the simulation, written like any user's. A task returns its name and a number that no other execution
+ * returns, so that a handler which sees a value that was not recorded gives itself away by the input of the next task.
+ */
+import { event, type Task, type TaskContext, task, workflow } from "@aikirun/workflow";
+
+/** What a task of the simulation tells the world when it runs. */
+export type Perform = (name: string, input: string, context: TaskContext) => Promise<string>;
+
+/** What a handler tells the world of a sleep: before it, and after it. */
+export interface SleepWatch {
+  asked(runId: string, name: string): void;
+  woke(runId: string, name: string, sleepMs: number, cancelled: boolean): void;
+}
+
+export const VERSION = "1.0.0";
+
+/** Each is built when it is asked for: a push needs one. */
+export function workflows(perform: Perform, sleeps: SleepWatch) {
+  const make = (name: string): Task<string, string> =>
+    task({ name, handler: (input: string, context) => perform(name, input, context) });
+  const flaky = task({
+    name: "f",
+    retry: { type: "fixed", maxAttempts: 3, delayMs: 15 },
+    async handler(input: string, context) {
+      const value = await perform("f", input, context);
+      if (context.attempt < 3) throw new Error(`attempt ${context.attempt} fails`);
+      return value;
+    },
+  });
+  const hopeless = task({
+    name: "h",
+    retry: { type: "exponential", maxAttempts: 2, baseDelayMs: 10 },
+    async handler(input: string, context) {
+      await perform("h", input, context);
+      throw new Error("always");
+    },
+  });
+  const sleep = async (run: Sleeper, name: string, sleepMs: number): Promise<void> => {
+    sleeps.asked(run.id, name);
+    const { cancelled } = await run.sleep(name, sleepMs);
+    sleeps.woke(run.id, name, sleepMs, cancelled);
+  };
+
+  const seq = () => workflow({ name: "seq" }).v(VERSION, {
+    async handler(run) {
+      const a = await make("a").start(run, "0");
+      const b = await make("b").start(run, a);
+      return make("c").start(run, b);
+    },
+  });
+  const par = () => workflow({ name: "par" }).v(VERSION, {
+    async handler(run) {
+      const b = make("b");
+      const all = await Promise.all([make("a").start(run, "1"), b.start(run, "2"), b.start(run, "2")]);
+      return make("j").start(run, all.join());
+    },
+  });
+  const race = () => workflow({ name: "race" }).v(VERSION, {
+    events: { x: event<number>() },
+    async handler(run) {
+      const winner = await Promise.race([
+        sleep(run, "s", 30).then(() => "S"),
+        run.events.x.wait().then(({ data }) => `E${data}`),
+      ]);
+      const t = await make("w").start(run, winner);
+      await sleep(run, "s2", 40);
+      return make("end").start(run, t);
+    },
+  });
+  const taskRace = () => workflow({ name: "rtask" }).v(VERSION, {
+    async handler(run) {
+      const winner = await Promise.race([make("p").start(run, "0"), make("q").start(run, "0")]);
+      const t = await make("w").start(run, winner);
+      return make("end").start(run, t);
+    },
+  });
+  const wait = () => workflow({ name: "wait" }).v(VERSION, {
+    events: { x: event<number>() },
+    async handler(run) {
+      const first = await run.events.x.wait({ timeout: 60 });
+      const t = await make("t").start(run, first.timeout ? "TO" : `E${first.data}`);
+      const second = await run.events.x.wait({ timeout: 60 });
+      return make("u").start(run, t + (second.timeout ? "TO" : `E${second.data}`));
+    },
+  });
+  const tiny = () => workflow({ name: "tiny" }).v(VERSION, { handler: (run, input: string) => make("k").start(run, input) });
+  const child = () => workflow({ name: "child" }).v(VERSION, {
+    async handler(run) {
+      const handle = await seq().startAsChild(run);
+      const result = await handle.waitForStatus("completed");
+      return make("z").start(run, result.success ? String(result.state.output) : result.cause);
+    },
+  });
+  const kids = () => workflow({ name: "kids" }).v(VERSION, {
+    async handler(run) {
+      const one = async (input: string) => {
+        const handle = await tiny().startAsChild(run, input);
+        const result = await handle.waitForStatus("completed");
+        return result.success ? String(result.state.output) : result.cause;
+      };
+      const ends = await Promise.all([one("0"), one("0"), one("1")]);
+      return make("z").start(run, ends.join());
+    },
+  });
+  const retries = () => workflow({ name: "flaky" }).v(VERSION, {
+    events: { x: event<number>() },
+    async handler(run) {
+      const r = await flaky.start(run, "0");
+      const { data } = await run.events.x.wait();
+      const caught = await hopeless.start(run, "0").catch((error: Error) => error.name);
+      return make("g").start(run, `${r}${data}${caught}`);
+    },
+  });
+  const branches = () => workflow({ name: "bran" }).v(VERSION, {
+    events: { x: event<number>(), y: event<number>() },
+    async handler(run) {
+      const left = async () => {
+        const a = await make("a").start(run, "0");
+        await sleep(run, "s", 20);
+        return make("a2").start(run, a);
+      };
+      const right = async () => {
+        const { data } = await run.events.x.wait();
+        const b = await make("b").start(run, `E${data}`);
+        const y = run.events.y.wait({ timeout: 25 }).then((got) => (got.timeout ? "TO" : `Y${got.data}`));
+        return Promise.race([y, make("b2").start(run, b)]);
+      };
+      const both = await Promise.all([left(), right()]);
+      return make("end").start(run, both.join());
+    },
+  });
+  const fails = () => workflow({ name: "fails" }).v(VERSION, {
+    async handler(run) {
+      await make("a").start(run, "0");
+      return hopeless.start(run, "1");
+    },
+  });
+
+  return { seq, par, race, rtask: taskRace, wait, tiny, child, kids, flaky: retries, bran: branches, fails };
+}
+
+export type WorkflowName = keyof ReturnType<typeof workflows>;
+
+/** Events that somebody has to send to a run, in any order. */
+export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
+  seq: [],
+  par: [],
+  race: ["x"],
+  rtask: [],
+  wait: ["x", "x"],
+  tiny: [],
+  child: [],
+  kids: [],
+  flaky: ["x"],
+  bran: ["x", "y"],
+  fails: [],
+};
+
+interface Sleeper {
+  readonly id: string;
+  sleep(name: string, ms: number): Promise<{ cancelled: boolean }>;
+}
