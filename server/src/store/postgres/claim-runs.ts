@@ -7,25 +7,36 @@ export const HELD_COLUMNS = `
   r.workflow, r.version, r.input, r.created_at, r.run_attempt, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
   r.parent_key`;
 
-/** Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older. */
+/**
+ * Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older.
+ * `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
+ */
 export const claimRuns: Statement = {
   name: "claim_runs",
   text: `
-WITH due AS MATERIALIZED (
+WITH free AS MATERIALIZED (
   SELECT ns, run_id, status FROM aiki.actor
-  WHERE due_at <= (SELECT aiki.now_ms())
-    AND (lease_until IS NULL OR lease_until < (SELECT aiki.now_ms()) OR (hold = 'callback' AND cancel_n > seen))
+  WHERE hold IS NULL AND due_at <= (SELECT aiki.now_ms())
   ORDER BY due_at
   LIMIT $1::int
   FOR UPDATE SKIP LOCKED
 ),
+lost AS MATERIALIZED (
+  SELECT ns, run_id, status FROM aiki.actor
+  WHERE $3::boolean AND hold IS NOT NULL AND due_at <= (SELECT aiki.now_ms())
+    AND (lease_until < (SELECT aiki.now_ms()) OR (hold = 'callback' AND cancel_n > seen))
+  ORDER BY due_at
+  LIMIT $1::int - (SELECT count(*) FROM free)
+  FOR UPDATE SKIP LOCKED
+),
+due AS (SELECT * FROM free UNION ALL SELECT * FROM lost),
 a AS (
   UPDATE aiki.actor SET
     epoch = (SELECT epoch FROM aiki.meta),
     gen = gen + 1,
     tries = tries + 1,
     lease_until = aiki.now_ms() + $2::bigint,
-    hold = NULL,
+    hold = 'push',
     status = CASE WHEN due.status IN ('paused', 'stalled') THEN due.status ELSE 'running' END
   FROM due
   WHERE actor.ns = due.ns AND actor.run_id = due.run_id
