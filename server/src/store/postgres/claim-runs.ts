@@ -55,7 +55,10 @@ FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
 WHERE a.ns = $1 AND a.run_id = $2`,
 };
 
-/** Histories of several runs under these generations, and the mail that they have not read or not received yet. */
+/**
+ * Histories of several runs under these generations, and the mail that they have not read or not received yet.
+ * `OFFSET 0` keeps these lookups from becoming joins, whose plan would be made once, for small tables.
+ */
 export const readRuns: Statement = {
   name: "read_runs",
   text: `
@@ -68,10 +71,13 @@ SELECT x.*, ${CLOCK} FROM (
   SELECT h.ns, h.run_id, 'held' AS source, h.seq AS n, NULL::bigint AS at, NULL AS kind, NULL AS key, NULL AS body FROM held h
   UNION ALL
   SELECT h.ns, h.run_id, 'record', r.n, r.at, r.kind, r.key, r.value
-  FROM held h JOIN aiki.record r ON r.ns = h.ns AND r.run_id = h.run_id
+  FROM held h CROSS JOIN LATERAL (SELECT * FROM aiki.record r WHERE r.ns = h.ns AND r.run_id = h.run_id OFFSET 0) r
   UNION ALL
   SELECT h.ns, h.run_id, 'mail', m.n, m.accepted_at, m.kind, NULL, m.body
-  FROM held h JOIN aiki.mailbox m ON m.ns = h.ns AND m.run_id = h.run_id AND (m.n > h.seen OR m.n = ANY (h.queued))
+  FROM held h CROSS JOIN LATERAL (
+    SELECT * FROM aiki.mailbox m
+    WHERE m.ns = h.ns AND m.run_id = h.run_id AND (m.n > h.seen OR m.n = ANY (h.queued)) OFFSET 0
+  ) m
 ) x`,
 };
 
