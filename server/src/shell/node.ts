@@ -8,7 +8,7 @@ import { LOOPBACK_CIDRS } from "../egress/address.js";
 import { type EgressPolicy, PUBLIC_ONLY } from "../egress/policy.js";
 import type { Log } from "../log.js";
 import type { Store } from "../store/port.js";
-import { migrate as migrateDatabase } from "../store/postgres/migrate.js";
+import { migrate as migrateDatabase, pendingMigrations as pendingIn } from "../store/postgres/migrate.js";
 import { openPostgresStore } from "../store/postgres/store.js";
 import { invalid, type Settings } from "./env.js";
 import { jsonLog } from "./json-log.js";
@@ -106,6 +106,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** Brings the database to this version's schema. Returns the names of the migrations that it applied. */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   return migrateDatabase(databaseUrl, await readMigrations());
+}
+
+/** Names of the migrations that `migrate` would apply. Changes nothing. */
+export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+  return pendingIn(databaseUrl, await readMigrations());
 }
 
 function closerOf(aiki: Orchestrator, listening: Listening, graceMs: number): () => Promise<void> {
