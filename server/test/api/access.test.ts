@@ -173,9 +173,9 @@ describe("keys", () => {
 
   it("that have expired are refused", async () => {
     const { make, as, aiki } = await withKeys();
-    const soon = await make({ expiresAt: Date.now() + 300 });
+    const soon = await make({ expiresAt: Date.now() + 3_000 });
     expect((await as(soon, "GET", "/v1/runs")).status).toBe(200);
-    await expect.poll(async () => (await as(soon, "GET", "/v1/runs")).status).toBe(401);
+    await expect.poll(async () => (await as(soon, "GET", "/v1/runs")).status, { timeout: 20_000 }).toBe(401);
     expect(codeOf(await aiki.call("POST", "/v1/keys", { body: { expiresAt: 1 } }))).toBe("INVALID_REQUEST");
   });
 });

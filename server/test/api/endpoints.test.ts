@@ -1,5 +1,7 @@
 import { workflow } from "@aikirun/workflow";
 import { describe, expect, it } from "vitest";
+import { readSettings } from "../../src/shell/env.js";
+import { memoryStore } from "../../src/store/memory.js";
 import { startApp } from "./app.js";
 import { ADMIN_KEY, start } from "./server.js";
 
@@ -89,7 +91,8 @@ describe("registration", () => {
   });
 
   it("keeps secret headers sealed, sends them, and never shows them", async () => {
-    const { call, server, store } = await start("dev");
+    const store = memoryStore();
+    const { call, server } = await start("dev", { store });
     const app = await startApp(server.url, [v("a", "1")]);
     let bypass: string | null = null;
     app.intercept((request) => {
@@ -128,10 +131,7 @@ describe("registration", () => {
     expect((await closed.call("POST", "/v1/endpoints", { body })).json.error.code).toBe("BLOCKED_ADDRESS");
     expect(app.requests).toBe(0);
     const open = await start("start", {
-      settings: (await import("../../src/shell/env.js")).readSettings({
-        AIKI_EGRESS_ALLOW: "127.0.0.0/8",
-        AIKI_ADMIN_KEY: ADMIN_KEY,
-      }),
+      settings: readSettings({ AIKI_EGRESS_ALLOW: "127.0.0.0/8", AIKI_ADMIN_KEY: ADMIN_KEY }),
     });
     const reached = await startApp(open.server.url, [v("a", "1")]);
     expect((await open.call("POST", "/v1/endpoints", { body: { url: reached.url } })).status).toBe(201);
