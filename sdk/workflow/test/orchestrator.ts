@@ -2,7 +2,14 @@
 import type { Command, HistoryRecord, JsonValue, PushedRun } from "@aikirun/protocol";
 import { childRunId, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { ServableVersion } from "@aikirun/workflow";
-import { defaultHost, type ExecuteOptions, type Execution, execute, type Host } from "@aikirun/workflow/replay";
+import {
+  defaultHost,
+  type ExecuteOptions,
+  type Execution,
+  execute,
+  type Host,
+  type Logger,
+} from "@aikirun/workflow/replay";
 
 export const RUN_ID = "run_01kaqsxkz00000000000000000";
 
@@ -32,6 +39,7 @@ export class Orchestrator {
   /** Events that were sent and not received. */
   readonly mailbox = new Map<string, JsonValue[]>();
   pushes = 0;
+  logger: Logger = silent;
 
   constructor(workflow: ServableVersion, input?: JsonValue) {
     this.workflow = workflow;
@@ -46,7 +54,7 @@ export class Orchestrator {
       run,
       records: [...this.records],
       host: stillHost,
-      logger: silent,
+      logger: this.logger,
       graceMs: 20,
       ...options,
     });
