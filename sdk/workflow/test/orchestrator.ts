@@ -29,6 +29,11 @@ export function pushedRun(workflow: ServableVersion, input?: JsonValue): PushedR
 export const stillHost: Host = { ...defaultHost, now: () => 0, random: () => 0 };
 export const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
+/** As it is written down: no stacks, which name the places of this checkout. */
+export function withoutStacks<Value>(value: Value): Value {
+  return value && JSON.parse(JSON.stringify(value, (key, member) => (key === "stack" ? undefined : member)));
+}
+
 type RecordBody = HistoryRecord extends infer R ? (R extends HistoryRecord ? Omit<R, "n"> : never) : never;
 
 /** One run: its history, and what could happen to it next. */
