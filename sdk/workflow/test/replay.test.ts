@@ -234,7 +234,15 @@ describe("a plain await", () => {
         return echo.start(run, "after");
       },
     });
-    expect(await new Orchestrator(slow).finish()).toEqual({ state: "completed", output: "after" });
+    const of = new Orchestrator(slow);
+    const warnings: unknown[] = [];
+    of.logger = { ...silent, warn: (line: object | string) => void warnings.push(line) };
+    expect(await of.push({ warnsOfPlainAwaits: true })).toMatchObject({ state: "waiting" });
+    expect(await of.push({ warnsOfPlainAwaits: true })).toMatchObject({ state: "waiting" });
+    expect(warnings).toEqual([
+      expect.stringMatching(/^Aiki: the handler of slow@1 awaits something that is not recorded/),
+    ]);
+    expect(await of.finish()).toEqual({ state: "completed", output: "after" });
   });
 });
 
