@@ -48,7 +48,8 @@ export class Instance {
     const records = this.#history(request);
     if (!records) return { type: "history_needed" };
     const workflow = code(request.run.workflow, invocation, process);
-    if (faults.strikes(0.2)) scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
+    if (faults.strikes(0.2))
+      scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
     const execution = await this.#options.execute({
       workflow,
       run: request.run,

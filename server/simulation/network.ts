@@ -24,10 +24,16 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs: 5_000, concurrency: 100 };
 
   /** One delivery of the request to one instance. */
-  function arrive(request: ExecuteRequest, signal: AbortSignal, answered: (reply: Reply, from: Invocation) => void): void {
+  function arrive(
+    request: ExecuteRequest,
+    signal: AbortSignal,
+    answered: (reply: Reply, from: Invocation) => void,
+  ): void {
     const instance = random.pick(options.instances);
     const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
-    instance.handle(wireCopy(request), invocation, signal).then((reply) => answered(wireCopy(reply), invocation), options.onViolation);
+    instance
+      .handle(wireCopy(request), invocation, signal)
+      .then((reply) => answered(wireCopy(reply), invocation), options.onViolation);
   }
 
   return {
@@ -79,7 +85,12 @@ export function network(process: Process, options: NetworkOptions): Delivery {
 }
 
 function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {
-  return { type: "failed", code: reach === "refused" ? "CONNECTION_REFUSED" : "CONNECTION_LOST", message: reach, reach };
+  return {
+    type: "failed",
+    code: reach === "refused" ? "CONNECTION_REFUSED" : "CONNECTION_LOST",
+    message: reach,
+    reach,
+  };
 }
 
 function asOutcome(reply: Reply): DeliveryOutcome {

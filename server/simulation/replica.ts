@@ -1,9 +1,9 @@
 /** One orchestrator process: the product's dispatcher on a link to the store. It can crash, stand still and come back. */
 import { newId } from "@aikirun/protocol";
+import type { Delivery } from "../src/dispatch/delivery.js";
 import { Dispatcher } from "../src/dispatch/dispatcher.js";
 import type { DispatchSettings } from "../src/dispatch/settings.js";
 import type { Timers } from "../src/dispatch/timers.js";
-import type { Delivery } from "../src/dispatch/delivery.js";
 import type { RunStore } from "../src/store/port.js";
 import type { Random } from "./random.js";
 import { newProcess, type Process, type Scheduler } from "./scheduler.js";

@@ -199,7 +199,8 @@ class World {
         },
         woke: (runId, sleep, sleepMs, cancelled) => {
           const sleptMs = this.#scheduler.now - (this.#asked.get(`${runId}/${sleep}`) ?? 0);
-          if (!cancelled && sleptMs < sleepMs) this.#fail(new Violation("EARLY", `${sleep} of ${runId}: ${sleptMs} ms`));
+          if (!cancelled && sleptMs < sleepMs)
+            this.#fail(new Violation("EARLY", `${sleep} of ${runId}: ${sleptMs} ms`));
         },
       },
     );

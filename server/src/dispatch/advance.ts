@@ -85,12 +85,7 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
   return accept(hold, route, request, result.done);
 }
 
-async function accept(
-  hold: Hold,
-  route: Route,
-  request: ExecuteRequest,
-  outcome: DeliveryOutcome,
-): Promise<Delivered> {
+async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome: DeliveryOutcome): Promise<Delivered> {
   const { warm } = hold.shared;
   const runId = hold.state.facts.id;
   if (outcome.type === "history_needed") {

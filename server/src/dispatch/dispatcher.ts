@@ -58,7 +58,11 @@ export class Dispatcher {
       abort: this.#abort.signal,
     };
     this.#scanMs = this.#shared.settings.scanMs;
-    this.#alarm = new Alarm(timers, () => store.now(), () => this.wake());
+    this.#alarm = new Alarm(
+      timers,
+      () => store.now(),
+      () => this.wake(),
+    );
   }
 
   /** How many runs are in the hands of this process. */

@@ -5,7 +5,17 @@
 import type { HistoryRecord, Run, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, NewChild, NewMessage, NewRun, RunFacts } from "../core/run.js";
-import { holdsFence, isClaimable, isLive, mailAfter, newRow, type Row, receive, takeLease, toLoaded } from "./memory-row.js";
+import {
+  holdsFence,
+  isClaimable,
+  isLive,
+  mailAfter,
+  newRow,
+  type Row,
+  receive,
+  takeLease,
+  toLoaded,
+} from "./memory-row.js";
 import { matches, toRun, toSummary } from "./memory-view.js";
 import type { AppendOutcome, CommitOutcome, RunFilter, RunQueries, RunStore, StartOutcome } from "./port.js";
 
@@ -75,9 +85,7 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
     await this.#options.betweenStatements?.();
     return this.#statement("read", () =>
-      claimed
-        .filter(({ row, gen }) => isLive(row) && row.gen === gen)
-        .map(({ row, status }) => toLoaded(row, status)),
+      claimed.filter(({ row, gen }) => isLive(row) && row.gen === gen).map(({ row, status }) => toLoaded(row, status)),
     );
   }
 
