@@ -19,6 +19,7 @@ export default defineConfig({
   },
   test: {
     include: ["{sdk,adapters}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
+    globalSetup: ["server/test/store/postgres-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],

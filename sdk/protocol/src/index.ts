@@ -1,7 +1,9 @@
 export * from "./api.js";
+export * from "./base64url.js";
 export * from "./canonical.js";
 export type { WorkflowClient } from "./client.js";
 export * from "./commands.js";
 export * from "./history.js";
+export * from "./publicKey.js";
 export * from "./push.js";
 export * from "./values.js";

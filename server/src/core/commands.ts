@@ -85,7 +85,11 @@ function applyTask(command: TaskCommand, draft: Draft): void {
     const output = command.output === undefined ? {} : { output: command.output };
     draft.put({ kind: "task", key: command.key, value: { state: "completed", attempts, ...output, ...timing } });
   } else if (command.type === "task.failed") {
-    draft.put({ kind: "task", key: command.key, value: { state: "failed", attempts, error: command.error, ...timing } });
+    draft.put({
+      kind: "task",
+      key: command.key,
+      value: { state: "failed", attempts, error: command.error, ...timing },
+    });
   } else {
     const nextAttemptAt = after(command.delayMs, draft);
     const value = { state: "retrying" as const, attempts, error: command.error, nextAttemptAt, ...timing };

@@ -46,7 +46,8 @@ export function dueAtOf(entry: Entry): number | undefined {
   if (!isOpen(entry)) return undefined;
   if (entry.kind === "task" && entry.value.state === "retrying") return entry.value.nextAttemptAt;
   if (entry.kind === "sleep" && entry.value.state === "sleeping") return entry.value.wakeAt;
-  if ((entry.kind === "event" || entry.kind === "wait") && entry.value.state === "waiting") return entry.value.timeoutAt;
+  if ((entry.kind === "event" || entry.kind === "wait") && entry.value.state === "waiting")
+    return entry.value.timeoutAt;
   return undefined;
 }
 

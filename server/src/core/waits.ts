@@ -2,7 +2,19 @@
 import type { HistoryRecord, OpenWait } from "@aikirun/protocol";
 import { parseEntryKey } from "@aikirun/protocol/canonical";
 import { childOfWait } from "./commands.js";
+import type { RunFacts, Trouble } from "./run.js";
 import { isOpen } from "./state.js";
+
+/** What a live run waits for: the open waits of its history, and an endpoint when nobody serves its version. */
+export function waitsOfRun(
+  records: Iterable<HistoryRecord>,
+  facts: Pick<RunFacts, "workflow" | "version">,
+  trouble: Pick<Trouble, "code"> | undefined,
+): OpenWait[] {
+  const waits = waitsOf(records);
+  if (trouble?.code === "WORKFLOW_NOT_SERVED") waits.push({ kind: "endpoint", name: `${facts.workflow}@${facts.version}` });
+  return waits;
+}
 
 /** The open waits of a history, in the order in which they were opened. */
 export function waitsOf(records: Iterable<HistoryRecord>): OpenWait[] {

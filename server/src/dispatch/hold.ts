@@ -76,7 +76,7 @@ export class Hold {
     const { next } = commit;
     if (next.type === "end") return this.#ended(commit);
     if (next.type === "park") return this.#parked(commit, next.dueAt, unread);
-    shared.hub.notify(commit.ns, commit.runId);
+    shared.hub.notify(commit.ns, commit.runId, false);
     return !unread || (await this.#readMail()) ? "held" : LOST;
   }
 
@@ -197,13 +197,13 @@ export class Hold {
   }
 
   #ended(commit: Commit): Outcome {
-    this.shared.hub.notify(commit.ns, commit.runId);
+    this.shared.hub.notify(commit.ns, commit.runId, true);
     this.shared.warm.forget(commit.runId);
     return { type: "ended" };
   }
 
   #parked(commit: Commit, dueAt: number | null, unread: boolean): Outcome {
-    this.shared.hub.notify(commit.ns, commit.runId);
+    this.shared.hub.notify(commit.ns, commit.runId, false);
     if (unread) this.shared.wake();
     return { type: "parked", dueAt };
   }

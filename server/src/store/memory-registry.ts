@@ -107,8 +107,8 @@ export class MemoryKeys implements KeyStore {
   }
 
   async addSigningKey(key: StoredSigningKey): Promise<StoredSigningKey[]> {
-    const first = this.#signingKeys.size === 0;
-    if (first || key.state !== "current") this.#signingKeys.set(key.kid, key);
+    const states = [...this.#signingKeys.values()].map((stored) => stored.state);
+    if (!states.includes(key.state)) this.#signingKeys.set(key.kid, key);
     return this.listSigningKeys();
   }
 

@@ -1,6 +1,6 @@
 /** What the outside sees of a run in memory. */
-import type { OpenWait, Run, RunSummary } from "@aikirun/protocol";
-import { waitsOf } from "../core/waits.js";
+import type { Run, RunSummary } from "@aikirun/protocol";
+import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
 import type { RunFilter } from "./port.js";
 
@@ -31,17 +31,9 @@ export function toRun(row: Row): Run {
     runAttempt: facts.runAttempt,
     records: row.records.length,
     ...(parked && row.dueAt !== null ? { nextAt: row.dueAt } : {}),
-    waitsFor: end ? [] : waitsFor(row),
+    waitsFor: end ? [] : waitsOfRun(row.records, facts, row.trouble),
     ...(row.trouble ? { trouble: row.trouble } : {}),
   };
-}
-
-function waitsFor(row: Row): OpenWait[] {
-  const waits = waitsOf(row.records);
-  if (row.trouble?.code === "WORKFLOW_NOT_SERVED") {
-    waits.push({ kind: "endpoint", name: `${row.facts.workflow}@${row.facts.version}` });
-  }
-  return waits;
 }
 
 export function matches(row: Row, filter: RunFilter): boolean {

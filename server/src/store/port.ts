@@ -72,7 +72,10 @@ export interface RunStore {
   commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
 
   /** Whether `commitId` is the last commit of the run; decides a commit whose acknowledgement was lost. */
-  lastCommit(ns: string, runId: string): Promise<{ readonly gen: number; readonly commitId: string | undefined } | undefined>;
+  lastCommit(
+    ns: string,
+    runId: string,
+  ): Promise<{ readonly gen: number; readonly commitId: string | undefined } | undefined>;
 
   /** Extends the lease of one generation. Undefined: it is no longer ours. */
   extend(
@@ -88,13 +91,18 @@ export interface RunStore {
     runId: string,
     gen: number,
     leaseMs: number,
-  ): Promise<{ readonly gen: number; readonly seq: number; readonly tries: number; readonly mailSeq: number } | undefined>;
+  ): Promise<
+    { readonly gen: number; readonly seq: number; readonly tries: number; readonly mailSeq: number } | undefined
+  >;
 
   /** Lets a lease go without a decision: the run is due now. For shutdown. */
   release(ns: string, runId: string, gen: number): Promise<void>;
 
   /** Makes runs due that wait for an endpoint of these versions. Returns how many. */
-  wakeUnserved(ns: string, versions: readonly { readonly workflow: string; readonly version: string }[]): Promise<number>;
+  wakeUnserved(
+    ns: string,
+    versions: readonly { readonly workflow: string; readonly version: string }[],
+  ): Promise<number>;
 
   /** The earliest `due_at` in the future among runs that nobody holds, to sleep until. */
   nextDueAt(): Promise<number | undefined>;
@@ -151,7 +159,13 @@ export interface StoredEndpoint {
 export type SaveEndpointOutcome =
   | { readonly type: "saved" }
   /** Another endpoint already serves one of its versions. */
-  | { readonly type: "version_owned"; readonly by: string; readonly url: string; readonly workflow: string; readonly version: string };
+  | {
+      readonly type: "version_owned";
+      readonly by: string;
+      readonly url: string;
+      readonly workflow: string;
+      readonly version: string;
+    };
 
 export interface Registry {
   /** Inserts or replaces the endpoint of this name, and with it who owns each version. One transaction. */
@@ -159,7 +173,9 @@ export interface Registry {
   /** Records health after a `describe`, without touching anything else. */
   markEndpoint(ns: string, id: string, status: Endpoint["status"], trouble: StoredEndpoint["trouble"]): Promise<void>;
   /** Every endpoint, with the versions that it owns now. */
-  listEndpoints(ns?: string): Promise<(StoredEndpoint & { readonly owns: readonly { workflow: string; version: string }[] })[]>;
+  listEndpoints(
+    ns?: string,
+  ): Promise<(StoredEndpoint & { readonly owns: readonly { workflow: string; version: string }[] })[]>;
   removeEndpoint(ns: string, id: string): Promise<boolean>;
 }
 
@@ -195,7 +211,7 @@ export interface KeyStore {
   /** Whether any usable key exists: `aiki start` refuses to run open. */
   hasKeys(): Promise<boolean>;
   listSigningKeys(): Promise<StoredSigningKey[]>;
-  /** Inserts the first key unless another process was faster; returns what is stored now. */
+  /** Inserts a key unless one of its state (`current`, `next`) is there already; returns what is stored now. */
   addSigningKey(key: StoredSigningKey): Promise<StoredSigningKey[]>;
   setSigningKeyState(kid: string, state: StoredSigningKey["state"]): Promise<void>;
   removeSigningKey(kid: string): Promise<void>;

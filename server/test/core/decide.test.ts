@@ -58,7 +58,8 @@ function step(state: RunState, over: Partial<Input> & { commands?: Command[]; an
   if ("code" in decision) throw new Error(decision.message);
   return decision;
 }
-const states = (records: readonly HistoryRecord[]) => records.map((record) => `${record.n} ${record.key} ${record.value.state}`);
+const states = (records: readonly HistoryRecord[]) =>
+  records.map((record) => `${record.n} ${record.key} ${record.value.state}`);
 
 describe("commands", () => {
   it("number records without gaps and in the order given", () => {
@@ -185,7 +186,10 @@ describe("time", () => {
 
   it("makes a retry due and leaves its attempts alone", () => {
     const state = stateOf(run());
-    settle(state, step(state, { commands: [{ type: "task.retry", key: TASK, taskAttempt: 1, error: ERROR, delayMs: 10 }] }));
+    settle(
+      state,
+      step(state, { commands: [{ type: "task.retry", key: TASK, taskAttempt: 1, error: ERROR, delayMs: 10 }] }),
+    );
     const decision = step(state, { now: { earliest: NOW + 50, latest: NOW + 50 }, suspended: true });
     expect(decision.records[0]?.value).toMatchObject({ state: "retrying", attempts: 1, due: true });
   });
@@ -239,7 +243,9 @@ describe("children", () => {
     settle(state, step(state, { commands: start }));
     const decision = step(state, { mail: [mail(1, { kind: "cancel", reason: "enough" })], suspended: true });
     expect(decision.next).toMatchObject({ type: "end", status: "cancelled", reason: "enough" });
-    expect(decision.messages.map((m) => [m.runId, m.body.kind])).toEqual([[childRunId(state.facts.id, CHILD), "cancel"]]);
+    expect(decision.messages.map((m) => [m.runId, m.body.kind])).toEqual([
+      [childRunId(state.facts.id, CHILD), "cancel"],
+    ]);
     expect(states(decision.records)).toEqual(["3 run:#0 cancelled"]);
   });
 });

@@ -6,7 +6,9 @@ import { type Reason, TRANSITIONS } from "../../src/core/status.js";
  * Written apart from the table, row by row: what may follow. `-` cannot happen.
  * Columns: start enqueue schedule claim keep suspend unserved pause stall complete fail cancel.
  */
-const COLUMNS = "start enqueue schedule claim keep suspend unserved pause stall complete fail cancel".split(" ") as Reason[];
+const COLUMNS = "start enqueue schedule claim keep suspend unserved pause stall complete fail cancel".split(
+  " ",
+) as Reason[];
 const EXPECTED = `
 none      | running queued scheduled - - - - - - - - -
 scheduled | - - - running - - - - - - - -
@@ -21,7 +23,9 @@ cancelled | - - - - - - - - - - - -
 `;
 
 describe("the status table", () => {
-  const rows = EXPECTED.trim().split("\n").map((line) => line.split("|").map((part) => part.trim()));
+  const rows = EXPECTED.trim()
+    .split("\n")
+    .map((line) => line.split("|").map((part) => part.trim()));
 
   it("has a row for every status", () => {
     expect(rows.map(([from]) => from).sort()).toEqual(["none", ...runStatusSchema.options].sort());

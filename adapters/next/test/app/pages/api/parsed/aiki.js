@@ -1,0 +1,4 @@
+import { serveAiki } from "@aikirun/next/pages";
+import { probes, silent } from "../../../../../../../sdk/endpoint/test/probes.js";
+
+export default serveAiki(probes, { logger: silent });

@@ -1,0 +1,45 @@
+import { LIMITS, type ListRunsQuery } from "@aikirun/protocol";
+import { Command } from "commander";
+import { instant, whole } from "../arguments.js";
+import { hint, session } from "../session.js";
+import { paintStatus, table } from "../table.js";
+import { instantText } from "../text.js";
+
+export function runsListCommand(): Command {
+  return new Command("list")
+    .description("list runs, newest first")
+    .option("--status <status,…>", "only runs in one of these statuses")
+    .option("--workflow <name>", "only runs of this workflow")
+    .option("--workflow-version <version>", "only runs of this version")
+    .option("--reference <id>", "only the run with this reference id")
+    .option("--parent <run-id>", "only children of this run")
+    .option("--created-after <time>", "a date, or an age such as 2h", instant)
+    .option("--created-before <time>", "a date, or an age such as 2h", instant)
+    .option("--cursor <cursor>", "where the page before ended")
+    .option("--limit <n>", `rows, at most ${LIMITS.pageRows}`, whole(1, LIMITS.pageRows), 50)
+    .action(async ({ workflowVersion, ...filter }: ListRunsQuery & { workflowVersion?: string }, command: Command) => {
+      const { aiki, print, json } = session(command);
+      const page = await aiki.listRuns(
+        workflowVersion === undefined ? filter : { ...filter, version: workflowVersion },
+      );
+      print(page, () =>
+        table(
+          [
+            { head: "run" },
+            { head: "workflow" },
+            { head: "status", paint: paintStatus },
+            { head: "created" },
+            { head: "reference" },
+          ],
+          page.runs.map((run) => [
+            run.id,
+            `${run.workflow}@${run.version}`,
+            run.status,
+            instantText(run.createdAt),
+            run.reference ?? "",
+          ]),
+        ),
+      );
+      if (page.next !== undefined && !json) hint(`More: --cursor ${page.next}`);
+    });
+}

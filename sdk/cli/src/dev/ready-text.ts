@@ -1,0 +1,64 @@
+import type { Endpoint } from "@aikirun/protocol";
+import pc from "picocolors";
+import { printable } from "../text.js";
+import { portsText } from "./ports.js";
+
+export interface Ready {
+  readonly version: string;
+  readonly url: string;
+  /** The folder of the embedded database; undefined with DATABASE_URL. */
+  readonly data: string | undefined;
+  readonly endpoints: readonly Endpoint[];
+  /** URLs that were named, or ports that are searched. */
+  readonly searched: readonly string[] | readonly number[];
+}
+
+/** What `aiki dev` prints once it accepts requests. Its line `aiki ready URL` is the one that machines wait for. */
+export function readyText({ version, url, data, endpoints, searched }: Ready): string {
+  const lines = [
+    `${pc.bold(`aiki ${version}`)}  dev`,
+    line("api", url, "no key needed from this machine"),
+    data === undefined ? line("data", "DATABASE_URL", "") : line("data", data, "Postgres 18, kept between starts"),
+    ...(endpoints.length > 0 ? endpoints.map(endpointLine) : [noEndpointLine(searched)]),
+    `aiki ready ${url}`,
+    `  next: ${nextStep(endpoints)}`,
+  ];
+  return lines.join("\n");
+}
+
+/** `endpoint   http://localhost:3000/api/aiki next · hello@1.0.0` */
+export function endpointLine(endpoint: Endpoint): string {
+  return line("endpoint", printable(endpoint.url), printable([sdkName(endpoint), servedText(endpoint)].join(" · ")));
+}
+
+export function servedText(endpoint: Endpoint): string {
+  return endpoint.workflows.map(({ name, version }) => `${name}@${version}`).join(", ") || "no workflows";
+}
+
+function noEndpointLine(searched: Ready["searched"]): string {
+  const [first] = searched;
+  if (typeof first === "string") return line("endpoint", "none yet:", `asking ${searched.join(", ")}`);
+  const ports = portsText(searched.filter((port) => typeof port === "number"));
+  return line("endpoint", "none yet:", `looking for /api/aiki on ports ${ports}  (npx aiki init, or aiki dev -u URL)`);
+}
+
+function nextStep(endpoints: readonly Endpoint[]): string {
+  const served = endpoints.flatMap((endpoint) => endpoint.workflows);
+  const first = served.find((one) => one.name === "hello") ?? served[0];
+  if (!first) return "npx aiki init";
+  const input = first.name === "hello" ? `'{"name":"Ada"}'` : "'{}'";
+  return `npx aiki runs start ${printable(first.name)} --input ${input} --watch`;
+}
+
+/** `@aikirun/next 0.1.0` is `next` to a person. */
+function sdkName({ sdk }: Endpoint): string {
+  return sdk.replace(/^@aikirun\//, "").replace(/[ @/].*$/, "");
+}
+
+const NAME_COLUMN = 10;
+const VALUE_COLUMN = 30;
+
+function line(name: string, value: string, more: string): string {
+  const text = more === "" ? value : `${value.padEnd(VALUE_COLUMN)} ${pc.dim(more)}`;
+  return `  ${name.padEnd(NAME_COLUMN)} ${text}`;
+}

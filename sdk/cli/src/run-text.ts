@@ -1,0 +1,57 @@
+import type { OpenWait, Run, WireError } from "@aikirun/protocol";
+import type { JsonValue } from "@aikirun/protocol/canonical";
+import { paintStatus, pairs } from "./table.js";
+import { durationText, instantText, printable } from "./text.js";
+
+/** All that is known of a run, for a person. */
+export function runText(run: Run): string {
+  return pairs([
+    ["run", run.id],
+    ["workflow", printable(`${run.workflow}@${run.version}`)],
+    ["status", paintStatus(run.status)],
+    ["reference", run.reference === undefined ? undefined : printable(run.reference)],
+    ["parent", run.parent],
+    ["created", instantText(run.createdAt)],
+    [
+      "ended",
+      run.endedAt === undefined
+        ? undefined
+        : `${instantText(run.endedAt)} (after ${durationText(run.endedAt - run.createdAt)})`,
+    ],
+    ["attempt", run.runAttempt > 1 ? String(run.runAttempt) : undefined],
+    ["input", jsonText(run.input)],
+    ["output", jsonText(run.output)],
+    ["error", run.error && errorText(run.error)],
+    ["task", run.failedTask === undefined ? undefined : printable(run.failedTask)],
+    ["reason", run.reason === undefined ? undefined : printable(run.reason)],
+    ...run.waitsFor.map((wait): [string, string] => ["waits for", waitText(wait)]),
+    [
+      "trouble",
+      run.trouble && printable(`${run.trouble.code} ${run.trouble.message} (${instantText(run.trouble.at)})`),
+    ],
+    ...divergence(run),
+  ]);
+}
+
+export function jsonText(value: JsonValue | undefined): string | undefined {
+  return value === undefined ? undefined : printable(JSON.stringify(value, null, 2));
+}
+
+export function errorText(error: WireError): string {
+  const cause = error.cause ? `\n  caused by ${errorText(error.cause)}` : "";
+  return `${printable(error.stack ?? `${error.name}: ${error.message}`)}${cause}`;
+}
+
+export function waitText(wait: OpenWait): string {
+  const until = wait.at === undefined ? "" : `, at the latest ${instantText(wait.at)}`;
+  const child = wait.runId === undefined ? "" : ` (${wait.runId})`;
+  return printable(`${wait.kind} ${wait.name}${child}${until}`);
+}
+
+function divergence(run: Run): [string, string][] {
+  const { leftover = [], asked = [] } = run.trouble?.divergence ?? {};
+  return [
+    ...leftover.map((call): [string, string] => ["recorded", printable(call)]),
+    ...asked.map((call): [string, string] => ["asked for", printable(call)]),
+  ];
+}

@@ -1,0 +1,237 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { aiki, ended, spawnAiki } from "./aiki.js";
+
+const RUN = `run_${"0".repeat(26)}`;
+const run = {
+  id: RUN,
+  workflow: "hello",
+  version: "1.0.0",
+  status: "completed",
+  createdAt: 1_000,
+  endedAt: 2_500,
+  input: { name: "Ada" },
+  output: { greeting: "Hello, Ada!" },
+  runAttempt: 1,
+  records: 1,
+  waitsFor: [],
+};
+const endpoint = {
+  id: `ep_${"0".repeat(26)}`,
+  name: "http://localhost:3000/api/aiki",
+  url: "http://localhost:3000/api/aiki",
+  status: "healthy",
+  workflows: [{ name: "hello", version: "1.0.0" }],
+  sdk: "@aikirun/next 0.1.0",
+  maxDurationMs: 60_000,
+  concurrency: 10,
+  headerNames: [],
+  createdAt: 0,
+  describedAt: 0,
+};
+const served = { name: "hello", version: "1.0.0", endpoint: endpoint.name, events: ["paid"], live: 1 };
+
+type Routes = Readonly<Record<string, unknown>>;
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+});
+
+/** Answers each `METHOD /path` with the JSON of a test, and everything else with 404. */
+async function orchestrator(routes: Routes) {
+  const bodies: Record<string, unknown> = {};
+  const server = createServer(async (request, response) => {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    const route = `${request.method} ${request.url}`;
+    if (text) bodies[route] = JSON.parse(text);
+    const answer = routes[route];
+    const missing = { error: { code: "NOT_FOUND", message: `There is no ${request.url}.` } };
+    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
+    response.end(JSON.stringify(answer ?? missing));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { bodies, env: { AIKI_URL: url }, url };
+}
+
+test("runs list: a table for people, one JSON document for machines", async () => {
+  const { env } = await orchestrator({ "GET /v1/runs?limit=50": { runs: [run], next: "c1" } });
+  const text = await aiki(["runs", "list"], { env });
+  expect(text).toMatchObject({ code: 0, stderr: "More: --cursor c1\n" });
+  expect(text.stdout).toMatch(new RegExp(`^run +workflow +status.*\n${RUN}  hello@1.0.0  completed`));
+  const json = await aiki(["--json", "runs", "list"], { env });
+  expect(JSON.parse(json.stdout)).toEqual({ runs: [run], next: "c1" });
+  expect(json.stderr).toBe("");
+});
+
+test("runs start finds the version, takes JSON from a pipe, and follows the run to its end", async () => {
+  const { env, bodies } = await orchestrator({
+    "GET /v1/workflows": { workflows: [served] },
+    "POST /v1/runs": { run, existing: false },
+    [`GET /v1/runs/${RUN}`]: run,
+    [`GET /v1/runs/${RUN}/history`]: {
+      records: [{ n: 1, kind: "run", key: "run:#0", value: { state: "completed" }, at: 2_500 }],
+    },
+  });
+  const { code, stdout } = await aiki(["runs", "start", "hello", "--input", "-", "--watch"], {
+    env,
+    input: '{"name":"Ada"}',
+  });
+  expect(code).toBe(0);
+  expect(stdout).toContain("+1.500s  ✓ run");
+  expect(stdout).toContain("completed after 1.5 s");
+  expect(stdout).toContain('"greeting": "Hello, Ada!"');
+  expect(bodies["POST /v1/runs"]).toMatchObject({ workflow: "hello", version: "1.0.0", input: { name: "Ada" } });
+});
+
+test("watch exits with 1 when the run failed, and prints lines of JSON for machines", async () => {
+  const failed = { ...run, status: "failed", output: undefined, error: { name: "Error", message: "boom" } };
+  const { env } = await orchestrator({
+    [`GET /v1/runs/${RUN}`]: failed,
+    [`GET /v1/runs/${RUN}/history`]: { records: [] },
+  });
+  const { code, stdout } = await aiki(["runs", "watch", RUN, "--json"], { env });
+  expect(code).toBe(1);
+  expect(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toEqual([{ run: JSON.parse(JSON.stringify(failed)) }]);
+});
+
+test("Ctrl-C ends a watch with one line and no stack", async () => {
+  const running = { ...run, status: "suspended", endedAt: undefined };
+  const server = createServer((request, response) => {
+    if (request.url?.includes("/wait")) return; // held open, as a long poll is
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify(request.url?.includes("/history") ? { records: [] } : running));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  stops.push(
+    () => server.close(),
+    () => server.closeAllConnections(),
+  );
+  const child = spawnAiki([
+    "runs",
+    "watch",
+    RUN,
+    "--url",
+    `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  ]);
+  child.stdout?.once("data", () => child.kill("SIGINT"));
+  const { code, stderr } = await ended(child);
+  expect(code).toBe(130);
+  expect(stderr.trim()).toBe(`The run goes on: aiki runs watch ${RUN}`);
+});
+
+test("a workflow that nobody serves is refused after every endpoint was asked again", async () => {
+  const { env, bodies } = await orchestrator({
+    "GET /v1/workflows": { workflows: [served] },
+    "GET /v1/endpoints": { endpoints: [endpoint] },
+    [`POST /v1/endpoints/${endpoint.id}/refresh`]: endpoint,
+  });
+  const { code, stderr } = await aiki(["runs", "start", "helo"], { env });
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    `WORKFLOW_NOT_SERVED Nobody serves helo. Served: hello@1.0.0 (${endpoint.name}). Add it to serveAiki([...]), or name a version to let the run wait.\n`,
+  );
+  expect(Object.keys(bodies)).toEqual([`POST /v1/endpoints/${endpoint.id}/refresh`]);
+});
+
+test("endpoints register sends every flag; header values may come from the environment", async () => {
+  const { env, bodies } = await orchestrator({ "POST /v1/endpoints": endpoint });
+  const flags = ["--name", "shop", "--max-duration", "60s", "--concurrency", "5", "--take-over"];
+  const headers = ["--header", "x-a=1", "--header", "x-bypass=env:BYPASS"];
+  const where = ["--content-type", "application/json", "--signature-header", "aiki-signature"];
+  const args = ["endpoints", "register", "https://app.example.com/api/aiki", ...flags, ...headers, ...where];
+  expect(await aiki(args, { env: { ...env, BYPASS: "s3cret" } })).toMatchObject({ code: 0, stderr: "" });
+  expect(bodies["POST /v1/endpoints"]).toEqual({
+    url: "https://app.example.com/api/aiki",
+    name: "shop",
+    maxDurationMs: 60_000,
+    concurrency: 5,
+    takeOver: true,
+    headers: { "x-a": "1", "x-bypass": "s3cret" },
+    contentType: "application/json",
+    signatureHeader: "aiki-signature",
+  });
+});
+
+test("an endpoint is removed by its URL", async () => {
+  const { env } = await orchestrator({
+    "GET /v1/endpoints": { endpoints: [endpoint] },
+    [`DELETE /v1/endpoints/${endpoint.id}`]: {},
+  });
+  expect(await aiki(["endpoints", "remove", endpoint.url], { env })).toMatchObject({
+    code: 0,
+    stdout: `Removed ${endpoint.name}.\n`,
+  });
+});
+
+test("an error of the orchestrator is one line with its code; with --json it is JSON on standard error", async () => {
+  const { env } = await orchestrator({});
+  expect(await aiki(["runs", "get", "nope"], { env })).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "NOT_FOUND There is no /v1/runs/nope.\n",
+  });
+  const { stderr } = await aiki(["runs", "get", "nope", "--json"], { env });
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: "NOT_FOUND" } });
+});
+
+test.each([
+  [["runs", "lst"], "unknown command 'lst'"],
+  [["runs", "list", "--colour"], "unknown option '--colour'"],
+  [["runs", "list", "--limit", "0"], "Expected a whole number from 1 to 500."],
+  [["runs", "get"], "missing required argument 'run-id'"],
+  [["runs", "get", "a", "b"], "too many arguments"],
+  [["runs", "start", "w@1", "--input", "{name:1}"], "This is not JSON"],
+  [["runs", "start", "w@1", "--input", "@/nowhere.json"], "Cannot read @/nowhere.json"],
+  [["endpoints", "register", "https://x", "--header", "a=env:NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"],
+  [["endpoints", "register", "https://x", "--max-duration", "60"], "Expected a number and a unit"],
+  [["keys", "create", "--scope", "root"], "Allowed choices are read, write, admin"],
+])("wrong usage exits with 2: aiki %j", async (args, text) => {
+  const { code, stdout, stderr } = await aiki(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain(text);
+  expect(stderr).not.toContain("    at ");
+});
+
+test("help and version exit with 0", async () => {
+  expect(await aiki(["--version"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  expect(await aiki(["runs", "start", "--help"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("--input <json>"),
+  });
+});
+
+test("doctor says what is wrong and what to do, and exits with 1", async () => {
+  const trouble = { code: "PROTECTED_BY_HOST", message: "A web page answered.", at: 1 };
+  const { env, url } = await orchestrator({
+    "GET /health": {},
+    "GET /ready": {},
+    "GET /v1/endpoints": { endpoints: [{ ...endpoint, status: "unhealthy", trouble }] },
+    "GET /v1/workflows": { workflows: [{ ...served, endpoint: undefined, name: "old" }] },
+  });
+  const { code, stdout } = await aiki(["doctor"], { env });
+  expect(code).toBe(1);
+  expect(stdout).toMatch(new RegExp(`✓ ok +orchestrator +${url}`));
+  expect(stdout).toContain("is unhealthy: PROTECTED_BY_HOST A web page answered.");
+  expect(stdout).toContain("Nobody serves old@1.0.0, which has 1 live runs.");
+  const down = await aiki(["doctor", "--json", "--url", "http://127.0.0.1:1"]);
+  expect(down.code).toBe(1);
+  expect(JSON.parse(down.stdout)).toMatchObject({
+    ok: false,
+    findings: [
+      { check: "node", ok: true },
+      { check: "orchestrator", ok: false },
+    ],
+  });
+});

@@ -1,0 +1,136 @@
+import type {
+  ApiKey,
+  CreatedKey,
+  CreateKeyBody,
+  Endpoint,
+  HistoryPage,
+  ListRunsQuery,
+  RegisterEndpointBody,
+  RunPage,
+  WorkflowClient,
+  WorkflowList,
+} from "@aikirun/protocol";
+import { AikiError, newId } from "@aikirun/protocol/canonical";
+import { jsonOrThrow } from "./payload.js";
+import { WAIT_RETRY } from "./retry.js";
+import type { ClientOptions } from "./settings.js";
+import { type Transport, transport } from "./transport.js";
+import { waitForEnd } from "./wait-for-end.js";
+
+/**
+ * The orchestrator's HTTP API, typed. Ids of runs and events are made here, so that a request that is sent again
+ * after a lost answer is the same request. Every call rejects with an `AikiError`; its `code` says what happened.
+ */
+export interface Client extends WorkflowClient {
+  /** Newest first; `next` goes into `cursor` to read on. */
+  listRuns(query?: ListRunsQuery): Promise<RunPage>;
+  /** Records after record `after`, oldest first; `next` is there when more may follow. */
+  readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
+  /** Workflow versions, who serves each, and how many of its runs have not ended. */
+  listWorkflows(): Promise<WorkflowList["workflows"]>;
+  /** Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set. */
+  registerEndpoint(body: RegisterEndpointBody): Promise<Endpoint>;
+  listEndpoints(): Promise<Endpoint[]>;
+  getEndpoint(endpointId: string): Promise<Endpoint>;
+  /** Asks the endpoint again what it serves. */
+  refreshEndpoint(endpointId: string): Promise<Endpoint>;
+  removeEndpoint(endpointId: string): Promise<void>;
+  createKey(body: CreateKeyBody): Promise<CreatedKey>;
+  listKeys(): Promise<ApiKey[]>;
+  revokeKey(keyId: string): Promise<void>;
+  /** Public halves of the keys that sign pushes, as JSON Web Keys (RFC 7517). */
+  publicKeys(): Promise<Readonly<Record<string, unknown>>[]>;
+}
+
+/** A client of one orchestrator. Does no I/O until its first request. */
+export function client(options: ClientOptions = {}): Client {
+  const send = transport(options);
+  return { ...runs(send), ...endpoints(send), ...keys(send) };
+}
+
+type RunCalls = keyof WorkflowClient | "listRuns" | "readHistory" | "listWorkflows";
+
+function runs(send: Transport): Pick<Client, RunCalls> {
+  return {
+    async startRun(body) {
+      const input = jsonOrThrow(body.input, `The input of ${body.workflow}`);
+      return send({ method: "POST", path: "/v1/runs", body: { ...body, id: body.id ?? newId("run"), input } });
+    },
+    getRun: (runId) => send({ method: "GET", path: path("runs", runId) }),
+    async findRun(query) {
+      const page = await send<RunPage>({ method: "GET", path: "/v1/runs", query: { ...query, limit: 1 } });
+      const found = page.runs[0];
+      if (found) return send({ method: "GET", path: path("runs", found.id) });
+      const { workflow, version, reference } = query;
+      throw new AikiError("NOT_FOUND", `No run of ${workflow}@${version} has the reference id "${reference}".`, {
+        details: query,
+      });
+    },
+    listRuns: (query = {}) => send({ method: "GET", path: "/v1/runs", query }),
+    readHistory: (runId, query = {}) => send({ method: "GET", path: path("runs", runId, "history"), query }),
+    waitForEnd(runId, options) {
+      const { maxAttempts } = WAIT_RETRY;
+      const poll = (timeoutMs: number, signal: AbortSignal | undefined) => {
+        const query = { timeoutMs };
+        return send<never>({
+          method: "GET",
+          path: path("runs", runId, "wait"),
+          query,
+          signal,
+          holdMs: timeoutMs,
+          maxAttempts,
+        });
+      };
+      return waitForEnd(poll, options);
+    },
+    async cancelRun(runId, { reason }) {
+      const body = { id: newId("msg"), reason };
+      try {
+        await send({ method: "POST", path: path("runs", runId, "cancel"), body });
+      } catch (error) {
+        // It ended, perhaps by this very cancel, whose first answer was lost. Either way there is nothing left to do.
+        if (!(error instanceof AikiError && error.code === "RUN_ENDED")) throw error;
+      }
+    },
+    sendEvent: async (runId, body) =>
+      send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
+    multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
+    listWorkflows: async () => (await send<WorkflowList>({ method: "GET", path: "/v1/workflows" })).workflows,
+  };
+}
+
+type EndpointCalls = "registerEndpoint" | "listEndpoints" | "getEndpoint" | "refreshEndpoint" | "removeEndpoint";
+
+function endpoints(send: Transport): Pick<Client, EndpointCalls> {
+  return {
+    registerEndpoint: (body) => send({ method: "POST", path: "/v1/endpoints", body }),
+    listEndpoints: async () =>
+      (await send<{ endpoints: Endpoint[] }>({ method: "GET", path: "/v1/endpoints" })).endpoints,
+    getEndpoint: (endpointId) => send({ method: "GET", path: path("endpoints", endpointId) }),
+    refreshEndpoint: (endpointId) => send({ method: "POST", path: path("endpoints", endpointId, "refresh"), body: {} }),
+    async removeEndpoint(endpointId) {
+      await send({ method: "DELETE", path: path("endpoints", endpointId) });
+    },
+  };
+}
+
+function keys(send: Transport): Pick<Client, "createKey" | "listKeys" | "revokeKey" | "publicKeys"> {
+  return {
+    // Sent once: a second key whose secret nobody saw would stay valid.
+    createKey: (body) => send({ method: "POST", path: "/v1/keys", body, maxAttempts: 1 }),
+    listKeys: async () => (await send<{ keys: ApiKey[] }>({ method: "GET", path: "/v1/keys" })).keys,
+    async revokeKey(keyId) {
+      await send({ method: "DELETE", path: path("keys", keyId) });
+    },
+    publicKeys: async () =>
+      (await send<{ keys: Record<string, unknown>[] }>({ method: "GET", path: "/.well-known/jwks.json" })).keys,
+  };
+}
+
+function withEventId<Body extends { id?: string | undefined; name: string; data?: unknown }>(body: Body): Body {
+  return { ...body, id: body.id ?? newId("msg"), data: jsonOrThrow(body.data, `The data of event ${body.name}`) };
+}
+
+function path(...parts: readonly string[]): string {
+  return `/v1/${parts.map(encodeURIComponent).join("/")}`;
+}

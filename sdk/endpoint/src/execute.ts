@@ -1,0 +1,120 @@
+/** Carries an authentic push out: finds its workflow and its history, replays, and answers what came of it. */
+import type {
+  Divergence,
+  ExecuteAnswer,
+  ExecuteRequest,
+  HistoryRecord,
+  PushedRun,
+  ReplayAnswer,
+  ReplayRequest,
+} from "@aikirun/protocol";
+import type { Logger } from "@aikirun/workflow";
+import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
+import type { KeptHistory } from "./kept-history.js";
+import { Refusal } from "./refusal.js";
+import type { Registry } from "./registry.js";
+
+export interface ExecuteDeps {
+  readonly registry: Registry;
+  readonly kept: KeptHistory;
+  readonly logger: Logger;
+}
+
+export interface Invocation {
+  /** How long the host lets this invocation last. */
+  readonly maxDurationMs: number;
+  /** Aborts when the caller has gone. */
+  readonly gone: AbortSignal | undefined;
+}
+
+/** Throws a `Refusal`. Whether the push can be carried out at all is decided before any task starts. */
+export async function execute(
+  push: ExecuteRequest,
+  bytes: number,
+  { maxDurationMs, gone }: Invocation,
+  { registry, kept, logger }: ExecuteDeps,
+): Promise<ExecuteAnswer> {
+  const { pushId, run, fence, history } = push;
+  const workflow = registry.get(run.workflow, run.version);
+  checkOrder(history.records, history.after?.n ?? 0, history.head.n);
+  const records = kept.complete(run.id, history);
+  if (!records) {
+    throw new Refusal(
+      409,
+      "HISTORY_NEEDED",
+      "This instance does not hold the earlier history. Push again with all of it.",
+    );
+  }
+  const keeps = kept.keep(run.id, history, records, bytes);
+  const budgetMs = workMs(Math.min(push.budgetMs, maxDurationMs));
+  const outcome = await replayAndGoOn({
+    workflow,
+    run,
+    records,
+    host: defaultHost,
+    logger,
+    budgetMs,
+    ...(gone && { signal: gone }),
+  });
+  if (outcome.state === "diverged") throw diverged(run, outcome.divergence);
+  const { state, commands } = outcome;
+  const ended = commands.some(({ type }) => type === "run.completed" || type === "run.failed");
+  if (ended) kept.forget(run.id);
+  return { runId: run.id, pushId, ...fence, state, commands, ...(keeps && !ended && { keeps }) };
+}
+
+/** Only asks whether the history still fits the code: no task runs. */
+export async function replay(
+  { run, history }: ReplayRequest,
+  { registry, logger }: ExecuteDeps,
+): Promise<ReplayAnswer> {
+  const workflow = registry.get(run.workflow, run.version);
+  const { records } = history;
+  checkOrder(records, 0, Number.POSITIVE_INFINITY);
+  const budgetMs = REPLAY_MS;
+  const outcome = await replayAndGoOn({
+    workflow,
+    run,
+    records,
+    host: defaultHost,
+    logger,
+    budgetMs,
+    replayOnly: true,
+  });
+  return outcome.state === "diverged" ? { fits: false, divergence: outcome.divergence } : { fits: true };
+}
+
+/** Kept back from the budget for the answer to be made and to travel. */
+const ANSWER_MS = 2_000;
+/** A replay that takes longer hangs on something that is not durable. */
+const REPLAY_MS = 30_000;
+
+function workMs(budgetMs: number): number {
+  return Math.max(budgetMs - ANSWER_MS, budgetMs / 2);
+}
+
+/** Records come in the order of their numbers, between the cursor and the head. */
+function checkOrder(records: readonly HistoryRecord[], after: number, head: number): void {
+  let last = after;
+  for (const { n } of records) {
+    if (n <= last || n > head)
+      throw new Refusal(
+        400,
+        "INVALID_REQUEST",
+        `History record ${n} is out of order, after ${last} and up to ${head}.`,
+      );
+    last = n;
+  }
+}
+
+function diverged(run: PushedRun, divergence: Divergence): Refusal {
+  const list = (items: readonly string[]) => items.slice(0, 5).join(", ") || "nothing";
+  return new Refusal(
+    409,
+    "NON_DETERMINISM",
+    `Run ${run.id} no longer fits the code. Recorded but not asked for: ${list(divergence.leftover)}. ` +
+      `Asked for instead: ${list(divergence.asked)}. Nothing was executed. ` +
+      `Put back what ${run.workflow}@${run.version} asked for, or serve this change as a new version.`,
+    { divergence },
+  );
+}

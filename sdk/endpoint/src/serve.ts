@@ -1,0 +1,101 @@
+/** One endpoint: what every adapter calls with the framework's request in plain terms. */
+import { AikiError, type DescribeAnswer, type ReplayAnswer } from "@aikirun/protocol";
+import { consoleLogger, type ServableVersion } from "@aikirun/workflow";
+import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
+import { authenticate } from "./authenticate.js";
+import { type ExecuteDeps, execute, replay } from "./execute.js";
+import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
+import { type TroubleLog, troubleLog } from "./logger.js";
+import { checkOptions, type EndpointOptions } from "./options.js";
+import { Refusal } from "./refusal.js";
+import { type DescribedEndpoint, manifests, registry } from "./registry.js";
+import type { EndpointRequest } from "./request.js";
+import { type Settings, settingsReader } from "./settings.js";
+import { joseVerifier, nodeVerifier } from "./signature.js";
+
+/** Answers one HTTP request. Never rejects. */
+export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
+
+/**
+ * Makes the function behind every adapter. `adapter` is the name of the package that the user imported.
+ * Throws `SETTING_INVALID`, `DUPLICATE_WORKFLOW` or `INVALID_ARGUMENT` for what can be seen at once; what depends on
+ * the environment shows at the first request, so that it cannot stop the rest of the app.
+ */
+export function createServe(workflows: readonly ServableVersion[], options: EndpointOptions, adapter: string): Serve {
+  const checked = checkOptions(options);
+  const served = registry(workflows);
+  const settingsFor = settingsReader(checked);
+  const logger = checked.logger ?? consoleLogger;
+  const log = troubleLog(logger);
+  const verifier = nodeVerifier() ?? joseVerifier;
+  const execution: ExecuteDeps = {
+    registry: served,
+    kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
+    logger,
+  };
+
+  const manifestFor = manifests(adapter, served);
+
+  async function post(request: EndpointRequest): Promise<EndpointAnswer> {
+    const settings = settingsFor(request.bindings);
+    const { push, bytes } = await authenticate(request, settings, verifier);
+    const maxDurationMs = Math.min(settings.maxDurationMs, request.remainingMs ?? Number.POSITIVE_INFINITY);
+    const { manifest, hash } = manifestFor(settings);
+    switch (push.type) {
+      case "describe": {
+        const answer: DescribeAnswer = { nonce: push.nonce, pushId: push.pushId, manifest };
+        return jsonAnswer(200, answer, manifestHeader(hash));
+      }
+      case "replay": {
+        const answer: ReplayAnswer = await replay(push, execution);
+        return jsonAnswer(200, answer, manifestHeader(hash));
+      }
+      case "execute": {
+        const answer = await execute(push, bytes, { maxDurationMs, gone: request.signal?.() }, execution);
+        return jsonAnswer(200, answer, manifestHeader(hash));
+      }
+    }
+  }
+
+  return async (request) => {
+    try {
+      switch (request.method) {
+        case "POST":
+          return await post(request);
+        case "GET":
+        case "HEAD":
+          return greeting(settingsFor(request.bindings), manifestFor);
+        default:
+          throw new Refusal(405, "METHOD_NOT_ALLOWED", "An Aiki endpoint answers GET and POST.", {
+            headers: { allow: "GET, HEAD, POST" },
+          });
+      }
+    } catch (error) {
+      return refusalAnswer(refusalOf(error, log));
+    }
+  };
+}
+
+/** For a person who opens the URL. Names and versions of workflows are shown on a developer's machine only. */
+function greeting(settings: Settings, manifestFor: (settings: Settings) => DescribedEndpoint): EndpointAnswer {
+  const { manifest, hash } = manifestFor(settings);
+  const { sdk, protocol, workflows } = manifest;
+  const body = { aiki: "endpoint", sdk, protocol, workflows: workflows.length };
+  if (!settings.development) return jsonAnswer(200, body);
+  const served = workflows.map(({ name, version }) => `${name}@${version}`);
+  return jsonAnswer(200, { ...body, served }, manifestHeader(hash));
+}
+
+function refusalOf(error: unknown, log: TroubleLog): Refusal {
+  if (error instanceof Refusal) {
+    if (error.code === "KEYS_MISSING") log.once(error.code, error.message);
+    else if (error.status !== 409 && error.status !== 405) log.warn(error.code, error.reason ?? error.message);
+    return error;
+  }
+  if (error instanceof AikiError && error.code === "SETTING_INVALID") {
+    log.error(error.code, error.message);
+    return new Refusal(500, error.code, "A setting of this app is wrong. Its log says which.");
+  }
+  log.error("INTERNAL", "The endpoint failed. This is a fault of Aiki's SDK, not of the workflow.", error);
+  return new Refusal(500, "INTERNAL", "The endpoint failed. The app's log says why.");
+}

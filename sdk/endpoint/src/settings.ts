@@ -1,0 +1,70 @@
+/** Options and environment become settings, once for each environment that the host passes in. */
+import {
+  type Environment,
+  environment,
+  hostDurationMs,
+  isProduction,
+  onWorkers,
+  platformOrigins,
+} from "./environment.js";
+import { DEVELOPMENT_URL, JWKS_PATH, jwksKeys, type KeySource, noKeys, pinnedKeys } from "./keys.js";
+import { type CheckedOptions, checkKeys, checkNamespace, checkUrls } from "./options.js";
+
+export interface Settings {
+  readonly keys: KeySource;
+  readonly urls: readonly string[];
+  readonly origins: readonly string[];
+  readonly namespace: string;
+  readonly issuer: string | undefined;
+  readonly maxDurationMs: number;
+  /** On a developer's machine: names may be shown, defaults may be used. */
+  readonly development: boolean;
+}
+
+const PROCESS_ONLY = {};
+
+/** Gives the settings for a request's bindings. Throws `SETTING_INVALID`, at the first request that needs them. */
+export function settingsReader(options: CheckedOptions): (bindings: object | undefined) => Settings {
+  const known = new WeakMap<object, Settings>();
+  const jwks = new Map<string, KeySource>();
+  /** Bindings can be new with each request, what was fetched must outlive them. */
+  const sharedJwks = (url: string): KeySource => {
+    const source = jwks.get(url) ?? jwksKeys({ url });
+    jwks.set(url, source);
+    return source;
+  };
+  return (bindings) => {
+    const identity = bindings ?? PROCESS_ONLY;
+    let settings = known.get(identity);
+    if (!settings) {
+      settings = readSettings(options, environment(bindings), sharedJwks);
+      known.set(identity, settings);
+    }
+    return settings;
+  };
+}
+
+function readSettings(options: CheckedOptions, env: Environment, jwks: (url: string) => KeySource): Settings {
+  const urls = env("AIKI_ENDPOINT_URL")
+    ?.split(",")
+    .map((url) => url.trim());
+  return {
+    keys: keySource(options, env, jwks),
+    urls: options.urls ?? (urls ? checkUrls(urls, "AIKI_ENDPOINT_URL") : []),
+    origins: platformOrigins(env),
+    namespace: options.namespace ?? checkNamespace(env("AIKI_NAMESPACE") ?? "default", "AIKI_NAMESPACE"),
+    issuer: options.issuer ?? env("AIKI_ISSUER"),
+    maxDurationMs: options.maxDurationMs ?? hostDurationMs(env),
+    development: !isProduction(env),
+  };
+}
+
+function keySource(options: CheckedOptions, env: Environment, jwks: (url: string) => KeySource): KeySource {
+  if (options.publicKeys) return pinnedKeys(options.publicKeys);
+  const pinned = env("AIKI_PUBLIC_KEYS");
+  if (pinned) return pinnedKeys(checkKeys([pinned], "AIKI_PUBLIC_KEYS"));
+  const url = env("AIKI_URL");
+  if (url) return jwks(new URL(JWKS_PATH, checkUrls([url], "AIKI_URL")[0]).href);
+  // A Worker in production sets none of the usual names; there loopback cannot be reached, so this default trusts nobody.
+  return isProduction(env) && !onWorkers() ? noKeys : jwks(new URL(JWKS_PATH, DEVELOPMENT_URL).href);
+}

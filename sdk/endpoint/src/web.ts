@@ -1,0 +1,60 @@
+/** Between the Fetch standard and the endpoint: for every runtime and framework that speaks `Request -> Response`. */
+import { LIMITS } from "@aikirun/protocol";
+import type { EndpointAnswer } from "./answer.js";
+import type { EndpointRequest, RawBody } from "./request.js";
+
+export function webRequest(request: Request, more: Partial<EndpointRequest> = {}): EndpointRequest {
+  const { protocol, pathname } = new URL(request.url);
+  return {
+    method: request.method,
+    header: (name) => request.headers.get(name) ?? undefined,
+    body: () => readBody(request),
+    signal: () => request.signal,
+    scheme: protocol.slice(0, -1),
+    path: pathname,
+    ...more,
+  };
+}
+
+export function webResponse({ status, headers, body }: EndpointAnswer, method: string): Response {
+  return new Response(method === "HEAD" ? null : body, { status, headers });
+}
+
+/** No body is longer than what HTTP announces, so one that is announced within the bound needs no counting. */
+async function readBody(request: Request): Promise<RawBody> {
+  if (request.bodyUsed) return { type: "parsed" };
+  const announced = Number(request.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
+  if (!(announced <= LIMITS.bodyBytes)) return await readStream(request.body);
+  return { type: "bytes", bytes: new Uint8Array(await request.arrayBuffer()) };
+}
+
+/** How much of a body that is too large is read and let go, so that the caller comes to read the answer. */
+const DRAIN_BYTES = 4 * LIMITS.bodyBytes;
+
+/** Keeps a stream's bytes up to the bound of a push. */
+async function readStream(stream: ReadableStream<Uint8Array> | null): Promise<RawBody> {
+  if (!stream) return { type: "bytes", bytes: new Uint8Array() };
+  const reader = stream.getReader();
+  let chunks: Uint8Array[] = [];
+  let length = 0;
+  while (length <= DRAIN_BYTES) {
+    const { done, value } = await reader.read();
+    if (done)
+      return length > LIMITS.bodyBytes ? { type: "tooLarge" } : { type: "bytes", bytes: concatBytes(chunks, length) };
+    length += value.length;
+    if (length <= LIMITS.bodyBytes) chunks.push(value);
+    else chunks = [];
+  }
+  await reader.cancel();
+  return { type: "tooLarge" };
+}
+
+export function concatBytes(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,107 @@
+/** `/v1/endpoints` and `/v1/workflows`: who serves what. */
+import {
+  endpointIdSchema,
+  endpointListSchema,
+  endpointSchema,
+  registerEndpointBodySchema,
+  type WorkflowList,
+  workflowListSchema,
+} from "@aikirun/protocol";
+import { z } from "zod";
+import { type Route, route } from "./route.js";
+import type { Services } from "./services.js";
+
+const params = z.strictObject({ id: endpointIdSchema });
+
+export const endpointRoutes: readonly Route[] = [
+  route({
+    method: "POST",
+    path: "/v1/endpoints",
+    scope: "admin",
+    summary: "Register an endpoint, or move or refresh the one of that name. It is asked at once who it is.",
+    body: registerEndpointBodySchema,
+    answers: { 201: endpointSchema, 200: endpointSchema },
+    async handle({ body, caller }, { registration }) {
+      const { endpoint, created } = await registration.register(caller.ns, body);
+      return { status: created ? 201 : 200, body: endpoint };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/endpoints",
+    scope: "read",
+    summary: "All endpoints, with the versions that each serves now.",
+    answers: { 200: endpointListSchema },
+    handle: async ({ caller }, { registration }) => ({
+      status: 200,
+      body: { endpoints: await registration.list(caller.ns) },
+    }),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/endpoints/:id",
+    scope: "read",
+    summary: "One endpoint and its manifest.",
+    params,
+    answers: { 200: endpointSchema },
+    handle: async ({ params: { id }, caller }, { registration }) => ({
+      status: 200,
+      body: await registration.get(caller.ns, id),
+    }),
+  }),
+  route({
+    method: "POST",
+    path: "/v1/endpoints/:id/refresh",
+    scope: "admin",
+    summary: "Ask an endpoint again who it is.",
+    params,
+    body: z.strictObject({}),
+    answers: { 200: endpointSchema },
+    handle: async ({ params: { id }, caller }, { registration }) => ({
+      status: 200,
+      body: await registration.refresh(caller.ns, id),
+    }),
+  }),
+  route({
+    method: "DELETE",
+    path: "/v1/endpoints/:id",
+    scope: "admin",
+    summary: "Push nothing more there. What is under way ends; its runs wait for another endpoint.",
+    params,
+    answers: { 204: "empty" },
+    async handle({ params: { id }, caller }, { registration }) {
+      await registration.remove(caller.ns, id);
+      return { status: 204 };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/workflows",
+    scope: "read",
+    summary: "Workflow versions that are served or have runs that have not ended.",
+    answers: { 200: workflowListSchema },
+    handle: async ({ caller }, services) => ({
+      status: 200,
+      body: { workflows: await listWorkflows(caller.ns, services) },
+    }),
+  }),
+];
+
+async function listWorkflows(ns: string, { store, endpoints }: Services): Promise<WorkflowList["workflows"]> {
+  const byVersion = new Map<string, WorkflowList["workflows"][number]>();
+  for (const { workflow, version, live } of await store.countLive(ns)) {
+    byVersion.set(`${workflow}@${version}`, { name: workflow, version, events: [], live });
+  }
+  await endpoints.refresh();
+  for (const { workflow, version, endpoint } of endpoints.served(ns)) {
+    const listed = endpoint.stored.manifest.workflows.find((one) => one.name === workflow && one.version === version);
+    const live = byVersion.get(`${workflow}@${version}`)?.live ?? 0;
+    const events = listed?.events.map((event) => event.name) ?? [];
+    byVersion.set(`${workflow}@${version}`, { name: workflow, version, endpoint: endpoint.stored.name, events, live });
+  }
+  return [...byVersion.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

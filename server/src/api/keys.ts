@@ -1,0 +1,105 @@
+/** API keys: how they look, and who a request comes from. Only a key's hash is stored. */
+import { AikiError, newId, sha256Hex } from "@aikirun/protocol";
+import type { KeyStore, StoredKey } from "../store/port.js";
+
+export type Scope = StoredKey["scope"];
+
+/** Whom a request speaks for. */
+export interface Caller {
+  readonly ns: string;
+  readonly scope: Scope;
+  /** The bootstrap key: makes keys for any namespace. */
+  readonly everywhere: boolean;
+}
+
+const RANK: Record<Scope, number> = { read: 0, write: 1, admin: 2 };
+
+export function allows(scope: Scope, needed: Scope): boolean {
+  return RANK[scope] >= RANK[needed];
+}
+
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const SECRET_CHARS = 52;
+const CHECK_CHARS = 6;
+const KEY_PATTERN = new RegExp(`^aiki_[${ALPHABET}]{26}_[${ALPHABET}]{${SECRET_CHARS + CHECK_CHARS}}$`);
+
+/**
+ * `aiki_<id>_<secret><checksum>`: 260 random bits, recognisable for secret scanners, and a mistyped key is refused
+ * without asking the database.
+ */
+export function newApiKey(): { id: string; secret: string; hash: string } {
+  const id = newId("key");
+  const random = crypto.getRandomValues(new Uint8Array(SECRET_CHARS));
+  const body = `aiki_${id.slice("key_".length)}_${Array.from(random, (byte) => ALPHABET.charAt(byte & 31)).join("")}`;
+  const secret = body + checksum(body);
+  return { id, secret, hash: sha256Hex(secret) };
+}
+
+function isApiKey(text: string): boolean {
+  return KEY_PATTERN.test(text) && checksum(text.slice(0, -CHECK_CHARS)) === text.slice(-CHECK_CHARS);
+}
+
+function checksum(body: string): string {
+  const hash = sha256Hex(body);
+  let check = "";
+  for (let i = 0; i < CHECK_CHARS; i++)
+    check += ALPHABET.charAt(Number.parseInt(hash.slice(2 * i, 2 * i + 2), 16) & 31);
+  return check;
+}
+
+/** Undefined: nobody known. */
+export type Authenticate = (authorization: string | undefined) => Promise<Caller | undefined>;
+
+/** `aiki dev` on loopback: whoever reaches it may do everything in the default namespace. */
+export const everyone: Authenticate = async () => ({ ns: "default", scope: "admin", everywhere: true });
+
+export interface AuthenticateOptions {
+  readonly store: Pick<KeyStore, "findKey">;
+  /** The bootstrap key of the settings. */
+  readonly adminKey: string | undefined;
+  readonly now: () => number;
+}
+
+/** A revoked key works no longer than this, on any replica, and an unknown one costs one statement in this time. */
+const CACHED_FOR_MS = 30_000;
+const CACHED_KEYS = 10_000;
+
+export function authenticateWith({ store, adminKey, now }: AuthenticateOptions): Authenticate {
+  const adminHash = adminKey === undefined ? undefined : sha256Hex(adminKey);
+  const cache = new Map<string, { readonly key: StoredKey | undefined; readonly at: number }>();
+  const find = async (hash: string): Promise<StoredKey | undefined> => {
+    const cached = cache.get(hash);
+    if (cached && now() - cached.at < CACHED_FOR_MS) return cached.key;
+    const at = now();
+    const key = await store.findKey(hash);
+    cache.delete(hash);
+    if (cache.size >= CACHED_KEYS) for (const oldest of cache.keys()) if (cache.delete(oldest)) break;
+    cache.set(hash, { key, at });
+    return key;
+  };
+  return async (authorization) => {
+    const token = /^Bearer ([\x21-\x7e]{1,500})$/i.exec(authorization ?? "")?.[1];
+    if (token === undefined) return undefined;
+    // Hashes are compared, so that the time it takes says nothing about the key.
+    if (adminHash !== undefined && sha256Hex(token) === adminHash)
+      return { ns: "default", scope: "admin", everywhere: true };
+    if (!isApiKey(token)) return undefined;
+    const key = await find(sha256Hex(token));
+    if (!key || key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now()))
+      return undefined;
+    return { ns: key.ns, scope: key.scope, everywhere: false };
+  };
+}
+
+export function unauthorized(presented: boolean): AikiError {
+  return new AikiError(
+    "UNAUTHORIZED",
+    presented
+      ? "This API key is unknown, revoked or expired. aiki keys list shows the keys; AIKI_API_KEY is where the client reads it."
+      : "An API key is needed: Authorization: Bearer <key>. Set AIKI_API_KEY, or make a key with aiki keys create.",
+  );
+}
+
+export function forbidden(caller: Caller, needed: Scope): AikiError {
+  return new AikiError("FORBIDDEN", `This key has the scope ${caller.scope}; this needs ${needed}.`);
+}

@@ -1,0 +1,15 @@
+/** Every route of the API. */
+import { endpointRoutes } from "./endpoints.js";
+import { eventRoutes } from "./events.js";
+import { keyRoutes } from "./key-routes.js";
+import type { Route } from "./route.js";
+import { runRoutes } from "./runs.js";
+import { systemRoutes } from "./system.js";
+
+export const routes: readonly Route[] = [
+  ...runRoutes,
+  ...eventRoutes,
+  ...endpointRoutes,
+  ...keyRoutes,
+  ...systemRoutes(() => routes),
+];

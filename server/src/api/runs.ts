@@ -1,0 +1,199 @@
+/** `/v1/runs`: start, look, wait, cancel. */
+import {
+  AikiError,
+  cancelBodySchema,
+  historyPageSchema,
+  historyQuerySchema,
+  inputHash,
+  LIMITS,
+  listRunsQuerySchema,
+  newId,
+  type RunStatus,
+  runIdSchema,
+  runPageSchema,
+  runSchema,
+  runStatusSchema,
+  type StartRunBody,
+  startRunBodySchema,
+  startRunResultSchema,
+  waitQuerySchema,
+  waitResultSchema,
+} from "@aikirun/protocol";
+import { z } from "zod";
+import type { NewRun } from "../core/run.js";
+import type { RunFilter } from "../store/port.js";
+import { checkPayload } from "./body.js";
+import { appendTo, runEnded, runNotFound } from "./mail.js";
+import { type Reply, type Route, route } from "./route.js";
+import type { Services } from "./services.js";
+import { followRun } from "./stream.js";
+import { waitForEnd } from "./wait.js";
+
+export const runParams = z.strictObject({ id: runIdSchema });
+const DEFAULT_PAGE = 50;
+const DEFAULT_HISTORY_PAGE = 1_000;
+
+export const runRoutes: readonly Route[] = [
+  route({
+    method: "POST",
+    path: "/v1/runs",
+    scope: "write",
+    summary: "Start a run. The same id and body again is the same request.",
+    body: startRunBodySchema,
+    answers: { 201: startRunResultSchema, 200: startRunResultSchema },
+    handle: ({ body, caller }, services) => startRun(caller.ns, body, services),
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs",
+    scope: "read",
+    summary: "Runs, newest first.",
+    query: listRunsQuerySchema,
+    answers: { 200: runPageSchema },
+    async handle({ query, caller }, { store }) {
+      const { cursor, limit = DEFAULT_PAGE, status, ...rest } = query;
+      const filter = { ...rest, ...(status === undefined ? {} : { status: parseStatuses(status) }) } as RunFilter;
+      const runs = await store.listRuns(caller.ns, filter, cursor, limit);
+      const next = runs.length === limit ? runs.at(-1)?.id : undefined;
+      return { status: 200, body: { runs, ...(next && { next }) } };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs/:id",
+    scope: "read",
+    summary: "One run: its state, what it waits for, why it is in trouble.",
+    params: runParams,
+    answers: { 200: runSchema },
+    async handle({ params, caller }, { store }) {
+      const run = await store.getRun(caller.ns, params.id);
+      if (!run) throw runNotFound(params.id);
+      return { status: 200, body: run };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs/:id/history",
+    scope: "read",
+    summary: "Recorded entries in order.",
+    params: runParams,
+    query: historyQuerySchema,
+    answers: { 200: historyPageSchema },
+    async handle({ params, query, caller }, { store }) {
+      const { after = 0, limit = DEFAULT_HISTORY_PAGE } = query;
+      const records = await store.readHistory(caller.ns, params.id, after, limit);
+      if (!records) throw runNotFound(params.id);
+      const next = records.length === limit ? records.at(-1)?.n : undefined;
+      return { status: 200, body: { records, ...(next !== undefined && { next }) } };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs/:id/wait",
+    scope: "read",
+    summary: "Answers when the run has ended, or when the time is up.",
+    params: runParams,
+    query: waitQuerySchema,
+    answers: { 200: waitResultSchema },
+    async handle({ params, query, caller, signal }, services) {
+      const timeoutMs = query.timeoutMs ?? LIMITS.waitMs / 2;
+      return { status: 200, body: await waitForEnd(services, caller.ns, params.id, timeoutMs, signal()) };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/runs/:id/stream",
+    scope: "read",
+    summary: "Server-sent events: `record` for each record, `run` for each change of status, until the run has ended.",
+    params: runParams,
+    query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
+    answers: { 200: "events" },
+    async handle({ params, query, caller, signal }, services) {
+      if (!(await services.store.getRun(caller.ns, params.id))) throw runNotFound(params.id);
+      return followRun(services, caller.ns, params.id, query.after ?? 0, signal());
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/runs/:id/cancel",
+    scope: "write",
+    summary: "Cancel a run and its children. Takes effect at its next commit.",
+    params: runParams,
+    body: cancelBodySchema,
+    answers: { 202: z.strictObject({ duplicate: z.boolean() }) },
+    async handle({ params, body, caller }, services) {
+      const outcome = await appendTo(services, caller.ns, params.id, body.id, { kind: "cancel", reason: body.reason });
+      if (outcome.type === "ended") throw runEnded(params.id, outcome.status);
+      services.dispatcher.cancelSent(caller.ns, params.id);
+      return { status: 202, body: { duplicate: outcome.type === "duplicate" } };
+    },
+  }),
+];
+
+/** One statement; a run that starts now is inserted already held by this process and pushed at once. */
+async function startRun(ns: string, body: StartRunBody, services: Services): Promise<Reply> {
+  const { store, dispatcher, leaseMs } = services;
+  checkPayload(body.input, "input");
+  const run = newRun(ns, body);
+  const outcome = await store.start(run, !run.trigger && dispatcher.hasRoom() ? leaseMs : undefined);
+  switch (outcome.type) {
+    case "created":
+      if (outcome.held) dispatcher.accept(outcome.held);
+      else announce(run, services);
+      return { status: 201, body: { run: outcome.run, existing: false } };
+    case "existing":
+      return { status: 200, body: { run: outcome.run, existing: true } };
+    case "reference_conflict":
+      throw new AikiError(
+        "REFERENCE_CONFLICT",
+        `The reference id ${JSON.stringify(body.reference?.id)} belongs to ${outcome.run.id}, which was started with other input. Use another reference id, or conflictPolicy return_existing.`,
+        { details: { runId: outcome.run.id } },
+      );
+    case "id_conflict":
+      throw new AikiError(
+        "RUN_ID_CONFLICT",
+        `The id ${body.id} was used for another request. Make a new id for each run.`,
+      );
+  }
+}
+
+function newRun(ns: string, body: StartRunBody): NewRun {
+  const { workflow, version, input, reference, trigger } = body;
+  return {
+    facts: {
+      ns,
+      id: body.id ?? newId("run"),
+      workflow,
+      version,
+      input,
+      reference: reference?.id,
+      retry: body.retry,
+      timeoutMs: body.timeoutMs,
+      pool: body.pool,
+      parent: undefined,
+    },
+    requestHash: inputHash([workflow, version, input ?? null]),
+    conflictPolicy: reference?.conflictPolicy ?? "error",
+    trigger: triggerOf(trigger),
+  };
+}
+
+function triggerOf(trigger: StartRunBody["trigger"]): NewRun["trigger"] {
+  if (trigger?.type === "delayed") return { delayMs: trigger.delayMs };
+  return trigger?.type === "at" ? { at: trigger.at } : undefined;
+}
+
+/** Tells the dispatcher when a run that nobody holds comes due. */
+function announce({ trigger }: NewRun, { store, dispatcher }: Services): void {
+  if (!trigger) dispatcher.wake();
+  else dispatcher.wakeAt("at" in trigger ? trigger.at : store.now().latest + trigger.delayMs);
+}
+
+function parseStatuses(text: string): RunStatus[] {
+  return text.split(",").map((status) => {
+    const parsed = runStatusSchema.safeParse(status);
+    if (parsed.success) return parsed.data;
+    const expected = runStatusSchema.options.join(", ");
+    throw new AikiError("INVALID_REQUEST", `status: ${JSON.stringify(status.slice(0, 50))} is none of ${expected}.`);
+  });
+}

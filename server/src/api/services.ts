@@ -1,0 +1,22 @@
+/** What the routes work with. */
+import type { Dispatcher } from "../dispatch/dispatcher.js";
+import type { SigningKeys } from "../dispatch/keys.js";
+import type { Registration } from "../dispatch/registration.js";
+import type { Endpoints } from "../dispatch/registry.js";
+import type { Store } from "../store/port.js";
+import type { Metrics } from "./metrics.js";
+
+export interface Services {
+  readonly store: Store;
+  readonly dispatcher: Pick<Dispatcher, "accept" | "hasRoom" | "wake" | "wakeAt" | "cancelSent" | "hub">;
+  readonly endpoints: Endpoints;
+  readonly registration: Registration;
+  readonly signingKeys: SigningKeys;
+  readonly metrics: Metrics;
+  /** Lease of a run that is inserted already held by this process. */
+  readonly leaseMs: number;
+  readonly version: string;
+  /** What `/health` says of this process. */
+  readonly self?: { readonly pid: number; readonly folder: string };
+  readonly now: () => number;
+}

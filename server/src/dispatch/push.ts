@@ -1,0 +1,162 @@
+/** `Delivery` over HTTP: one signed POST per push, and the answer table. */
+import {
+  type ExecuteAnswer,
+  type ExecuteRequest,
+  executeAnswerSchema,
+  LIMITS,
+  MANIFEST_HEADER,
+} from "@aikirun/protocol";
+import type { RunFacts } from "../core/run.js";
+import type { Exchanged } from "../egress/exchange.js";
+import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
+import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
+import type { LiveEndpoint } from "./live-endpoint.js";
+import { type Refusal, shownUrl } from "./refusal.js";
+import type { Endpoints } from "./registry.js";
+import type { Post } from "./signed-post.js";
+
+export interface PushOptions {
+  readonly endpoints: Endpoints;
+  readonly post: Post;
+  /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
+  readonly doubt: (endpointId: string, reason: Doubt) => void;
+  /** For metrics. */
+  readonly observe?: (outcome: DeliveryOutcome, elapsedMs: number) => void;
+}
+
+/** `changed`: it states another manifest or does not serve a version. `refused`: it, or its host, did not let a push in. */
+export type Doubt = "changed" | "refused" | "well";
+
+/** An endpoint answers two seconds before its budget ends; the rest is for the way there and back. */
+const GRACE_MS = 10_000;
+
+export class Pusher implements Delivery {
+  readonly #options: PushOptions;
+
+  constructor(options: PushOptions) {
+    this.#options = options;
+  }
+
+  route(facts: RunFacts): Route | undefined {
+    return this.#options.endpoints.route(facts);
+  }
+
+  async deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome> {
+    const endpoint = this.#options.endpoints.get(route.endpointId);
+    if (!endpoint) return { type: "not_served", message: `The endpoint ${route.endpointId} was removed.` };
+    const waiting = endpoint.slots.acquire(signal);
+    if (waiting && !(await waiting)) return CALLED_OFF;
+    const startedAt = performance.now();
+    const outcome = await this.#push(endpoint, ns, request, signal);
+    endpoint.slots.release(outcome.type === "busy" ? "busy" : outcome.type === "answer" ? "ok" : "other");
+    this.#options.observe?.(outcome, performance.now() - startedAt);
+    return outcome;
+  }
+
+  served(ns: string): { workflow: string; version: string; url: string }[] {
+    return this.#options.endpoints
+      .served(ns)
+      .map(({ workflow, version, endpoint }) => ({ workflow, version, url: shownUrl(endpoint.stored.url) }));
+  }
+
+  async #push(
+    endpoint: LiveEndpoint,
+    ns: string,
+    request: ExecuteRequest,
+    signal: AbortSignal,
+  ): Promise<DeliveryOutcome> {
+    const exchanged = await this.#options.post(endpoint.target, {
+      ns,
+      subject: request.run.id,
+      pushId: request.pushId,
+      fence: request.fence,
+      body: JSON.stringify(request),
+      totalMs: request.budgetMs + GRACE_MS,
+      maxAnswerBytes: LIMITS.bodyBytes,
+      signal,
+    });
+    this.#compareManifest(endpoint, exchanged);
+    return this.#classify(endpoint, request, exchanged);
+  }
+
+  #classify(endpoint: LiveEndpoint, request: ExecuteRequest, exchanged: Exchanged): DeliveryOutcome {
+    const { url } = endpoint.target;
+    const reading = readAnswer(url, exchanged);
+    if (reading.type === "busy") {
+      return { type: "busy", retryAfterMs: reading.retryAfterMs ?? 0, message: reading.message };
+    }
+    if (reading.type === "failed") {
+      if (DOUBTFUL.has(reading.refusal.code)) this.#doubt(endpoint, "refused");
+      return failed(reading.refusal, reading.reach);
+    }
+    if (reading.type === "json") {
+      const outcome = accept(url, request, reading.value);
+      if (outcome.type === "answer" && endpoint.stored.status === "unhealthy") this.#doubt(endpoint, "well");
+      return outcome;
+    }
+    const { status, error } = reading;
+    if (error.code === "HISTORY_NEEDED") return { type: "history_needed" };
+    if (error.code === "NON_DETERMINISM" && error.divergence) {
+      return { type: "diverged", divergence: error.divergence, message: error.message };
+    }
+    if (error.code === "WORKFLOW_NOT_SERVED") {
+      this.#doubt(endpoint, "changed");
+      return { type: "not_served", message: error.message };
+    }
+    if (status === 401 || status === 403) this.#doubt(endpoint, "refused");
+    return failed(refusedByEndpoint(url, status, error), status >= 500 ? "lost" : "refused");
+  }
+
+  #compareManifest(endpoint: LiveEndpoint, exchanged: Exchanged): void {
+    const stated = exchanged.type === "answered" ? exchanged.headers[MANIFEST_HEADER] : undefined;
+    if (stated !== undefined && stated !== endpoint.stored.manifestHash) this.#doubt(endpoint, "changed");
+  }
+
+  #doubt(endpoint: LiveEndpoint, reason: Doubt): void {
+    this.#options.doubt(endpoint.stored.id, reason);
+  }
+}
+
+const CALLED_OFF: DeliveryOutcome = {
+  type: "failed",
+  code: "ABORTED",
+  message: "The push was called off before it was sent.",
+  reach: "refused",
+};
+
+/** What a signed `describe` tells apart: a rule against this one request, or an endpoint that is gone. */
+const DOUBTFUL: ReadonlySet<string> = new Set([
+  "PROTECTED_BY_HOST",
+  "NOT_AN_ENDPOINT",
+  "REDIRECT",
+  "CONNECTION_REFUSED",
+  "DNS_FAILED",
+  "TLS_FAILED",
+  "BLOCKED_ADDRESS",
+]);
+
+/** Only an answer to exactly this push may be committed. */
+function accept(url: string, request: ExecuteRequest, value: unknown): DeliveryOutcome {
+  const parsed = executeAnswerSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    return failed(
+      badAnswer(url, `answered something that is no answer: ${issue?.path.join(".")} ${issue?.message}`),
+      "lost",
+    );
+  }
+  const wrong = wrongEcho(request, parsed.data);
+  if (wrong) return failed(badAnswer(url, `answered for another ${wrong}`), "lost");
+  return { type: "answer", answer: parsed.data };
+}
+
+function wrongEcho({ run, pushId, fence }: ExecuteRequest, answer: ExecuteAnswer): string | undefined {
+  if (answer.runId !== run.id) return "run";
+  if (answer.pushId !== pushId) return "push";
+  if (answer.epoch !== fence.epoch || answer.gen !== fence.gen || answer.seq < fence.seq) return "fence";
+  return undefined;
+}
+
+function failed({ code, message }: Refusal, reach: Reach): DeliveryOutcome {
+  return { type: "failed", code, message, reach };
+}

@@ -1,0 +1,207 @@
+/**
+ * How an endpoint comes to be pushed to: its URL passes the policy, it answers a signed `describe`, and no other
+ * endpoint serves one of its versions. Then the runs that waited for those versions become due.
+ */
+import { AikiError, type Endpoint, newId, PUSH_CONTENT_TYPE, type RegisterEndpointBody } from "@aikirun/protocol";
+import { type EgressPolicy, judgeUrl } from "../egress/policy.js";
+import type { Log } from "../log.js";
+import type { Store, StoredEndpoint } from "../store/port.js";
+import type { Describe, Described } from "./describe.js";
+import { budgetOf, headersPurpose } from "./live-endpoint.js";
+import { shownUrl } from "./refusal.js";
+import type { Endpoints } from "./registry.js";
+import type { Seal } from "./seal.js";
+import type { PostTarget } from "./signed-post.js";
+
+export interface RegistrationOptions {
+  readonly store: Pick<Store, "saveEndpoint" | "listEndpoints" | "removeEndpoint" | "wakeUnserved" | "markEndpoint">;
+  readonly endpoints: Endpoints;
+  readonly describe: Describe;
+  readonly seal: Seal;
+  readonly policy: EgressPolicy;
+  /** Called after runs became due. */
+  readonly woken: () => void;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Registrations and refreshes of one namespace per minute: each makes this server speak to somebody. */
+  readonly perMinute: number;
+}
+
+const DEFAULT_CONCURRENCY = 100;
+/** What only Aiki sets on a push. */
+const OWN_HEADERS =
+  /^(host|content-type|content-length|transfer-encoding|connection|accept-encoding|traceparent|aiki-.*)$/i;
+
+export class Registration {
+  readonly #options: RegistrationOptions;
+  readonly #recent = new Map<string, number[]>();
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  /** The same name again refreshes or moves the endpoint; what the body leaves out goes back to its default. */
+  async register(ns: string, body: RegisterEndpointBody): Promise<{ endpoint: Endpoint; created: boolean }> {
+    this.#bound(ns);
+    const verdict = judgeUrl(body.url, this.#options.policy);
+    if (!verdict.ok) throw new AikiError(verdict.code, verdict.message);
+    const url = verdict.url.href;
+    const signatureHeader = body.signatureHeader ?? "authorization";
+    const headers = checkedHeaders(body.headers ?? {}, signatureHeader);
+    const name = body.name ?? shownUrl(url).slice(0, 255);
+    const before = (await this.#options.store.listEndpoints(ns)).find((endpoint) => endpoint.name === name);
+    const id = before?.id ?? newId("ep");
+    const contentType = body.contentType ?? PUSH_CONTENT_TYPE;
+    const found = await this.#describe({ url, contentType, signatureHeader, headers }, ns, id);
+    const sealedHeaders =
+      Object.keys(headers).length === 0
+        ? undefined
+        : await this.#options.seal.close(JSON.stringify(headers), headersPurpose(ns, id));
+    const now = this.#options.now();
+    const endpoint: StoredEndpoint = {
+      ns,
+      id,
+      name,
+      url,
+      status: "healthy",
+      headerNames: Object.keys(headers),
+      sealedHeaders,
+      ...found,
+      maxDurationMs: body.maxDurationMs,
+      concurrency: body.concurrency ?? DEFAULT_CONCURRENCY,
+      contentType,
+      signatureHeader,
+      createdAt: before?.createdAt ?? now,
+      describedAt: now,
+      trouble: undefined,
+    };
+    await this.#save(endpoint, body.takeOver ?? false);
+    return { endpoint: await this.get(ns, id), created: before === undefined };
+  }
+
+  /** Asks the endpoint again who it is. */
+  async refresh(ns: string, id: string): Promise<Endpoint> {
+    this.#bound(ns);
+    await this.#options.endpoints.refresh();
+    const live = this.#options.endpoints.get(id);
+    if (!live || live.stored.ns !== ns) throw notFound(id);
+    const now = this.#options.now();
+    try {
+      const found = await this.#describe(live.target, ns, id);
+      await this.#save({ ...live.stored, ...found, status: "healthy", describedAt: now, trouble: undefined }, false);
+    } catch (error) {
+      if (error instanceof AikiError && error.code !== "VERSION_OWNED") {
+        const trouble = { code: error.code, message: error.message, at: now };
+        await this.#options.store.markEndpoint(ns, id, "unhealthy", trouble);
+        await this.#options.endpoints.refresh();
+      }
+      throw error;
+    }
+    return this.get(ns, id);
+  }
+
+  /** No new push goes there; what is under way ends. Its runs wait for whoever serves their version next. */
+  async remove(ns: string, id: string): Promise<void> {
+    if (!(await this.#options.store.removeEndpoint(ns, id))) throw notFound(id);
+    await this.#options.endpoints.refresh();
+  }
+
+  async list(ns: string): Promise<Endpoint[]> {
+    return (await this.#options.store.listEndpoints(ns)).map(shown);
+  }
+
+  async get(ns: string, id: string): Promise<Endpoint> {
+    const stored = (await this.#options.store.listEndpoints(ns)).find((endpoint) => endpoint.id === id);
+    if (!stored) throw notFound(id);
+    return { ...shown(stored), manifest: stored.manifest };
+  }
+
+  async #describe(target: PostTarget, ns: string, id: string): Promise<Described> {
+    const found = await this.#options.describe(target, ns, id, new AbortController().signal);
+    if ("manifest" in found) return found;
+    throw new AikiError(found.code, found.message, { details: { url: shownUrl(target.url) } });
+  }
+
+  async #save(endpoint: StoredEndpoint, takeOver: boolean): Promise<void> {
+    const { ns, name } = endpoint;
+    const outcome = await this.#options.store.saveEndpoint(endpoint, takeOver);
+    if (outcome.type === "version_owned") {
+      const { workflow, version, by, url } = outcome;
+      throw new AikiError(
+        "VERSION_OWNED",
+        `${workflow}@${version} is served by ${by} (${shownUrl(url)}). Register with that name to move it, with takeOver to take its versions, or use a namespace of its own for a preview.`,
+        { details: { workflow, version, by, url: shownUrl(url) } },
+      );
+    }
+    await this.#options.endpoints.refresh();
+    const versions = endpoint.manifest.workflows.map((workflow) => ({
+      workflow: workflow.name,
+      version: workflow.version,
+    }));
+    await this.#options.store.wakeUnserved(ns, versions);
+    this.#options.woken();
+    this.#options.log.info("endpoint registered", {
+      endpoint: endpoint.id,
+      name,
+      namespace: ns,
+      versions: versions.length,
+    });
+  }
+
+  #bound(ns: string): void {
+    const now = this.#options.now();
+    const recent = (this.#recent.get(ns) ?? []).filter((at) => now - at < 60_000);
+    this.#recent.set(ns, recent);
+    if (recent.length >= this.#options.perMinute) {
+      throw new AikiError(
+        "OVERLOADED",
+        `More than ${this.#options.perMinute} registrations of one namespace within a minute. Try again in a minute.`,
+        { details: { retryAfterMs: 60_000 - (now - (recent[0] ?? now)) } },
+      );
+    }
+    recent.push(now);
+  }
+}
+
+function checkedHeaders(headers: Record<string, string>, signatureHeader: string): Record<string, string> {
+  const checked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (OWN_HEADERS.test(name) || name.toLowerCase() === signatureHeader) {
+      const hint =
+        name.toLowerCase() === "authorization" ? " Move the signature with signatureHeader aiki-signature." : "";
+      throw new AikiError("INVALID_REQUEST", `headers: ${name} is set by Aiki itself.${hint}`);
+    }
+    // RFC 9110 section 5.5: visible characters, spaces and tabs; anything else could start another header.
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      throw new AikiError(
+        "INVALID_REQUEST",
+        `headers: the value of ${name} holds a character that no header may hold.`,
+      );
+    }
+    checked[name.toLowerCase()] = value;
+  }
+  return checked;
+}
+
+type Listed = Awaited<ReturnType<Store["listEndpoints"]>>[number];
+
+function shown(stored: Listed): Endpoint {
+  return {
+    id: stored.id,
+    name: stored.name,
+    url: shownUrl(stored.url),
+    status: stored.status,
+    workflows: stored.owns.map(({ workflow, version }) => ({ name: workflow, version })),
+    sdk: `${stored.manifest.sdk.name} ${stored.manifest.sdk.version}`,
+    maxDurationMs: budgetOf(stored),
+    concurrency: stored.concurrency,
+    headerNames: [...stored.headerNames],
+    createdAt: stored.createdAt,
+    describedAt: stored.describedAt,
+    ...(stored.trouble && { trouble: stored.trouble }),
+  };
+}
+
+function notFound(id: string): AikiError {
+  return new AikiError("NOT_FOUND", `There is no endpoint ${id} in this namespace. aiki endpoints list shows them.`);
+}

@@ -1,0 +1,106 @@
+/**
+ * Who serves which version, kept in memory: a push looks nothing up in the database. Read again every few seconds, and
+ * at once after a change made here; what other replicas change is seen at the next reading.
+ */
+import type { RunFacts } from "../core/run.js";
+import type { Log } from "../log.js";
+import type { Registry, StoredEndpoint } from "../store/port.js";
+import type { Route } from "./delivery.js";
+import { type LiveEndpoint, revive } from "./live-endpoint.js";
+import type { Seal } from "./seal.js";
+
+type Listed = Awaited<ReturnType<Registry["listEndpoints"]>>;
+
+export interface EndpointsOptions {
+  readonly store: Pick<Registry, "listEndpoints">;
+  readonly seal: Seal;
+  readonly log: Log;
+}
+
+export class Endpoints {
+  readonly #options: EndpointsOptions;
+  #byId: ReadonlyMap<string, LiveEndpoint> = new Map();
+  #byVersion: ReadonlyMap<string, LiveEndpoint> = new Map();
+  #reading: Promise<void> | undefined;
+  #again = false;
+
+  constructor(options: EndpointsOptions) {
+    this.#options = options;
+  }
+
+  route({ ns, workflow, version }: Pick<RunFacts, "ns" | "workflow" | "version">): Route | undefined {
+    return this.#byVersion.get(versionKey(ns, workflow, version))?.route;
+  }
+
+  get(endpointId: string): LiveEndpoint | undefined {
+    return this.#byId.get(endpointId);
+  }
+
+  /** Of one namespace: which versions are served, and where. */
+  served(ns: string): { workflow: string; version: string; endpoint: LiveEndpoint }[] {
+    const served = [];
+    for (const [key, endpoint] of this.#byVersion) {
+      if (endpoint.stored.ns !== ns) continue;
+      const text = key.slice(ns.length + 1);
+      const at = text.lastIndexOf("@");
+      served.push({ workflow: text.slice(0, at), version: text.slice(at + 1), endpoint });
+    }
+    return served;
+  }
+
+  all(): Iterable<LiveEndpoint> {
+    return this.#byId.values();
+  }
+
+  /** Reads the store again. Calls that arrive while it reads share one further reading, which sees their change. */
+  async refresh(): Promise<void> {
+    if (this.#reading) {
+      this.#again = true;
+      return this.#reading;
+    }
+    this.#reading = this.#read();
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      do {
+        this.#again = false;
+        await this.#adopt(await this.#options.store.listEndpoints());
+      } while (this.#again);
+    } finally {
+      this.#reading = undefined;
+    }
+  }
+
+  async #adopt(listed: Listed): Promise<void> {
+    const byId = new Map<string, LiveEndpoint>();
+    const byVersion = new Map<string, LiveEndpoint>();
+    for (const { owns, ...stored } of listed) {
+      const live = await this.#revive(stored);
+      if (!live) continue;
+      byId.set(stored.id, live);
+      for (const { workflow, version } of owns) byVersion.set(versionKey(stored.ns, workflow, version), live);
+    }
+    this.#byId = byId;
+    this.#byVersion = byVersion;
+  }
+
+  /** One endpoint whose headers do not open must not take the others with it. */
+  async #revive(stored: StoredEndpoint): Promise<LiveEndpoint | undefined> {
+    try {
+      return await revive(stored, this.#options.seal, this.#byId.get(stored.id));
+    } catch (error) {
+      this.#options.log.error(error instanceof Error ? error.message : "An endpoint cannot be read.", {
+        endpoint: stored.id,
+        namespace: stored.ns,
+      });
+      return undefined;
+    }
+  }
+}
+
+/** Unambiguous: a namespace has no `/`, a version no `@`. */
+function versionKey(ns: string, workflow: string, version: string): string {
+  return `${ns}/${workflow}@${version}`;
+}

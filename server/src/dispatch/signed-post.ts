@@ -1,0 +1,72 @@
+/** Signs a message and POSTs it to an endpoint: what `execute`, `replay` and `describe` have in common. */
+import { type Fence, PROTOCOL_HEADER, PROTOCOL_VERSION, SIGNATURE_HEADER } from "@aikirun/protocol";
+import type { Exchange, Exchanged } from "../egress/exchange.js";
+import { pushToken, type Signer } from "./sign.js";
+
+/** Where an endpoint is and how it wants to be spoken to. */
+export interface PostTarget {
+  readonly url: string;
+  readonly contentType: string;
+  readonly signatureHeader: string;
+  /** The headers that the user registered, in clear. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface SignedMessage {
+  readonly ns: string;
+  /** Run id, or endpoint id for `describe`. */
+  readonly subject: string;
+  readonly pushId: string;
+  readonly fence: Fence;
+  readonly body: string;
+  readonly totalMs: number;
+  readonly maxAnswerBytes: number;
+  readonly signal: AbortSignal;
+}
+
+export type Post = (target: PostTarget, message: SignedMessage) => Promise<Exchanged>;
+
+export interface SignedPostOptions {
+  readonly exchange: Exchange;
+  readonly signer: () => Signer;
+  /** `iss` of every token: the orchestrator's public URL. */
+  readonly issuer: () => string;
+  readonly now: () => number;
+}
+
+export function signedPost({ exchange, signer, issuer, now }: SignedPostOptions): Post {
+  return async (target, message) => {
+    const { ns, subject: sub, pushId, fence, body } = message;
+    const signed = pushToken(signer(), { iss: issuer(), aud: target.url, ns, sub, pushId, fence }, body, now());
+    const token = typeof signed === "string" ? signed : await signed;
+    return exchange.post({
+      url: target.url,
+      headers: headersOf(target, token),
+      body,
+      totalMs: message.totalMs,
+      maxAnswerBytes: message.maxAnswerBytes,
+      signal: message.signal,
+    });
+  };
+}
+
+function headersOf(target: PostTarget, token: string): Record<string, string> {
+  const headers: Record<string, string> = { ...target.headers };
+  headers["content-type"] = target.contentType;
+  headers["accept"] = "application/json";
+  headers["accept-encoding"] = "identity";
+  headers["user-agent"] = "aiki";
+  headers[PROTOCOL_HEADER] = String(PROTOCOL_VERSION);
+  headers["traceparent"] = traceparent();
+  if (target.signatureHeader === SIGNATURE_HEADER) headers[SIGNATURE_HEADER] = token;
+  else headers["authorization"] = `Bearer ${token}`;
+  return headers;
+}
+
+/** W3C Trace Context: a new trace per push, not sampled by us; whoever samples finds the push by its id. */
+function traceparent(): string {
+  const random = crypto.getRandomValues(new Uint8Array(24));
+  let hex = "";
+  for (const byte of random) hex += byte.toString(16).padStart(2, "0");
+  return `00-${hex.slice(0, 32)}-${hex.slice(32)}-00`;
+}

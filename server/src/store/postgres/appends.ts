@@ -1,0 +1,91 @@
+/** `append`, grouped: what arrives together is one statement, several messages to one run included. */
+import type { NewMessage } from "../../core/run.js";
+import type { RunStatus } from "@aikirun/protocol";
+import type { AppendOutcome } from "../port.js";
+import { appendMessage, appendMessages, explainAppend } from "./append-message.js";
+import type { Connection } from "./connection.js";
+import { brokenConstraint, faultOf } from "./faults.js";
+import { Merge } from "./merge.js";
+
+interface Append {
+  readonly message: NewMessage;
+  readonly maxQueued: number;
+}
+
+export function appends(connection: Connection, maxCalls: number): (append: Append) => Promise<AppendOutcome> {
+  const merge = new Merge<Append, number | undefined>({
+    maxCalls,
+    // Many messages to one run go together; the same message twice does not.
+    touched: ({ message: { ns, runId, eventId } }) => ({ own: [JSON.stringify([ns, runId, eventId])], shared: [] }),
+    run: async (calls) => {
+      const [only, ...others] = calls;
+      if (only && others.length === 0) return [await appendOne(connection, only)];
+      return appendMany(connection, calls);
+    },
+    isPoisoned: (error) => faultOf(error) === "data",
+  });
+  return async (append) => {
+    // A run that ends while it is explained why it could not be appended to is asked about again.
+    for (;;) {
+      const n = await merge.add(append);
+      if (n !== undefined) return { type: "appended", n };
+      const refusal = await explain(connection, append);
+      if (refusal) return refusal;
+    }
+  };
+}
+
+async function appendOne(connection: Connection, { message, maxQueued }: Append): Promise<number | undefined> {
+  const { ns, runId, eventId, body } = message;
+  try {
+    const rows = await connection.run(appendMessage, [ns, runId, eventId, body.kind, JSON.stringify(body), maxQueued]);
+    return numberOf(rows[0]?.["n"]);
+  } catch (error) {
+    if (brokenConstraint(error) === "mailbox_event_id") return undefined;
+    throw error;
+  }
+}
+
+async function appendMany(connection: Connection, calls: readonly Append[]): Promise<(number | undefined)[]> {
+  const values = [
+    calls.map((_, place) => place),
+    calls.map(({ message }) => message.ns),
+    calls.map(({ message }) => message.runId),
+    calls.map(({ message }) => message.eventId),
+    calls.map(({ message }) => message.body.kind),
+    calls.map(({ message }) => JSON.stringify(message.body)),
+    calls.map(({ maxQueued }) => maxQueued),
+  ];
+  const rows = await retryDuplicates(() => connection.run(appendMessages, values));
+  const numbers: (number | undefined)[] = calls.map(() => undefined);
+  for (const { place, n } of rows) if (typeof place === "number") numbers[place] = numberOf(n);
+  return numbers;
+}
+
+/**
+ * A statement that skips the duplicates it sees breaks the unique key only on one that was committed after it began.
+ * The next one sees that too.
+ */
+export async function retryDuplicates<T>(statement: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await statement();
+    } catch (error) {
+      if (brokenConstraint(error) !== "mailbox_event_id" || attempt >= 10) throw error;
+    }
+  }
+}
+
+async function explain(connection: Connection, { message, maxQueued }: Append): Promise<AppendOutcome | undefined> {
+  const rows = await connection.run(explainAppend, [message.ns, message.runId, message.eventId, maxQueued]);
+  const row = rows[0];
+  if (!row) return { type: "unknown" };
+  if (row["duplicate"]) return { type: "duplicate" };
+  if (row["status"] !== null) return { type: "ended", status: row["status"] as RunStatus };
+  if (row["full"] && message.body.kind === "event") return { type: "too_many_queued" };
+  return undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

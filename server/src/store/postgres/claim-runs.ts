@@ -1,0 +1,72 @@
+/** Takes the lease of runs that are due. */
+import { CLOCK, type Statement } from "./connection.js";
+
+/** Columns of a held run, from `a` (its actor row) and `r` (its cold row). */
+export const HELD_COLUMNS = `
+  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.trouble,
+  r.workflow, r.version, r.input, r.created_at, r.run_attempt, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
+  r.parent_key`;
+
+/** Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older. */
+export const claimRuns: Statement = {
+  name: "claim_runs",
+  text: `
+WITH due AS MATERIALIZED (
+  SELECT ns, run_id, status FROM aiki.actor
+  WHERE due_at <= (SELECT aiki.now_ms())
+    AND (lease_until IS NULL OR lease_until < (SELECT aiki.now_ms()) OR (hold = 'callback' AND cancel_n > seen))
+  ORDER BY due_at
+  LIMIT $1::int
+  FOR UPDATE SKIP LOCKED
+),
+a AS (
+  UPDATE aiki.actor SET
+    epoch = (SELECT epoch FROM aiki.meta),
+    gen = gen + 1,
+    tries = tries + 1,
+    lease_until = aiki.now_ms() + $2::bigint,
+    hold = NULL,
+    status = CASE WHEN due.status IN ('paused', 'stalled') THEN due.status ELSE 'running' END
+  FROM due
+  WHERE actor.ns = due.ns AND actor.run_id = due.run_id
+  RETURNING actor.*, due.status AS status_before
+)
+SELECT a.status_before AS status, ${HELD_COLUMNS}, ${CLOCK}
+FROM a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id`,
+};
+
+/** One run as it stands, whoever holds it. */
+export const loadRun: Statement = {
+  name: "load_run",
+  text: `
+SELECT a.status, ${HELD_COLUMNS}, ${CLOCK}
+FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
+WHERE a.ns = $1 AND a.run_id = $2`,
+};
+
+/** Histories of several runs under these generations, and the mail that they have not read or not received yet. */
+export const readRuns: Statement = {
+  name: "read_runs",
+  text: `
+WITH input AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS i(ns, run_id, gen)),
+held AS (
+  SELECT a.ns, a.run_id, a.seq, a.seen, a.queued
+  FROM input i JOIN aiki.actor a ON a.ns = i.ns AND a.run_id = i.run_id AND a.gen = i.gen
+)
+SELECT x.*, ${CLOCK} FROM (
+  SELECT h.ns, h.run_id, 'held' AS source, h.seq AS n, NULL::bigint AS at, NULL AS kind, NULL AS key, NULL AS body FROM held h
+  UNION ALL
+  SELECT h.ns, h.run_id, 'record', r.n, r.at, r.kind, r.key, r.value
+  FROM held h JOIN aiki.record r ON r.ns = h.ns AND r.run_id = h.run_id
+  UNION ALL
+  SELECT h.ns, h.run_id, 'mail', m.n, m.accepted_at, m.kind, NULL, m.body
+  FROM held h JOIN aiki.mailbox m ON m.ns = h.ns AND m.run_id = h.run_id AND (m.n > h.seen OR m.n = ANY (h.queued))
+) x`,
+};
+
+export const readMail: Statement = {
+  name: "read_mail",
+  text: `
+SELECT n, accepted_at AS at, kind, body, ${CLOCK} FROM aiki.mailbox
+WHERE ns = $1 AND run_id = $2 AND n > $3::int ORDER BY n`,
+};

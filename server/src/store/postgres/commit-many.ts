@@ -1,0 +1,141 @@
+/**
+ * The commits of several runs in one statement, with the children that they start and the messages that they send.
+ *
+ * The caller sees to it that no run is both committed and messaged here: Postgres applies one of two updates of a row
+ * per statement, silently. Every row is locked first, in one order for everybody; what was locked is the newest
+ * version, and all decisions are made on it. Whatever is inserted is joined to `done`, so that a lost fence writes
+ * nothing.
+ */
+import { CONTROL_KINDS } from "./append-message.js";
+import { CLOCK, type Statement } from "./connection.js";
+
+export const commitMany: Statement = {
+  name: "commit_many",
+  text: `
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest(
+    $1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::int[], $9::text[],
+    $10::boolean[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[],
+    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[]
+  ) AS i(
+    place, ns, run_id, epoch, gen, seq, commit_id, seen, queued,
+    paused, trouble, progress, status, lease_ms, due_at,
+    ends, output, error, failed_task, reason
+  )
+),
+message AS MATERIALIZED (
+  SELECT m.*
+  FROM unnest($21::int[], $22::int[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[])
+    AS m(place, nth, ns, run_id, event_id, kind, body)
+  WHERE NOT EXISTS (
+    SELECT FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
+  )
+),
+locked AS MATERIALIZED (
+  SELECT a.ns, a.run_id, a.epoch, a.gen, a.seq, a.lease_until, a.ctl_n, a.mail_seq
+  FROM aiki.actor a
+  WHERE (a.ns, a.run_id) IN (SELECT ns, run_id FROM input UNION ALL SELECT ns, run_id FROM message)
+  ORDER BY a.ns, a.run_id
+  FOR UPDATE OF a
+),
+mine AS MATERIALIZED (
+  SELECT i.*, l.mail_seq, i.ends AND l.ctl_n > i.seen AS unread
+  FROM input i JOIN locked l ON l.ns = i.ns AND l.run_id = i.run_id
+  WHERE l.epoch = i.epoch AND l.gen = i.gen AND l.seq = i.seq AND l.lease_until IS NOT NULL
+),
+done AS MATERIALIZED (SELECT * FROM mine WHERE NOT unread),
+kept AS (
+  UPDATE aiki.actor a SET
+    seq = a.seq + 1,
+    seen = d.seen,
+    queued = d.queued::int[],
+    paused = d.paused,
+    trouble = d.trouble,
+    last_commit = d.commit_id,
+    tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
+    status = d.status,
+    hold = NULL,
+    lease_until = aiki.now_ms() + d.lease_ms,
+    due_at = CASE
+      WHEN d.lease_ms IS NOT NULL THEN LEAST(a.due_at, aiki.now_ms())
+      WHEN a.mail_seq > d.seen THEN aiki.now_ms()
+      ELSE d.due_at
+    END
+  FROM done d
+  WHERE a.ns = d.ns AND a.run_id = d.run_id AND NOT d.ends
+),
+gone AS (
+  DELETE FROM aiki.actor a USING done d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends
+),
+ended AS (
+  UPDATE aiki.run r SET status = d.status, ended_at = aiki.now_ms(), output = d.output, error = d.error,
+    failed_task = d.failed_task, reason = d.reason, end_gen = d.gen, last_commit = d.commit_id
+  FROM done d
+  WHERE r.ns = d.ns AND r.id = d.run_id AND d.ends
+),
+recorded AS (
+  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
+  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
+  FROM unnest($28::int[], $29::int[], $30::text[], $31::text[], $32::text[]) AS r(place, n, kind, key, value)
+  JOIN done d ON d.place = r.place
+),
+letter AS MATERIALIZED (
+  SELECT m.*, l.mail_seq + row_number() OVER (PARTITION BY m.ns, m.run_id ORDER BY m.place, m.nth) AS n
+  FROM message m
+  JOIN done d ON d.place = m.place
+  JOIN locked l ON l.ns = m.ns AND l.run_id = m.run_id
+),
+told AS (
+  UPDATE aiki.actor a SET
+    mail_seq = s.last_n,
+    due_at = LEAST(a.due_at, aiki.now_ms()),
+    ctl_n = GREATEST(a.ctl_n, s.ctl_n),
+    cancel_n = GREATEST(a.cancel_n, s.cancel_n)
+  FROM (
+    SELECT ns, run_id, max(n) AS last_n, max(n) FILTER (WHERE kind IN ${CONTROL_KINDS}) AS ctl_n,
+      max(n) FILTER (WHERE kind = 'cancel') AS cancel_n
+    FROM letter GROUP BY ns, run_id
+  ) s
+  WHERE a.ns = s.ns AND a.run_id = s.run_id
+  RETURNING a.ns, a.run_id
+),
+put AS (
+  INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
+  SELECT l.ns, l.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body
+  FROM letter l JOIN told t ON t.ns = l.ns AND t.run_id = l.run_id
+),
+born AS MATERIALIZED (
+  SELECT d.ns, d.run_id AS parent_id, c.*, aiki.now_ms() AS now
+  FROM unnest(
+    $33::int[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[],
+    $41::bigint[], $42::text[], $43::text[], $44::bigint[]
+  ) AS c(
+    place, id, parent_key, workflow, version, input, reference, retry,
+    timeout_ms, pool, request_hash, delay_ms
+  )
+  JOIN done d ON d.place = c.place
+),
+named AS (
+  INSERT INTO aiki.child (ns, parent_id, key, run_id)
+  SELECT ns, parent_id, parent_key, id FROM born
+  ON CONFLICT DO NOTHING
+  RETURNING ns, run_id
+),
+made AS (
+  INSERT INTO aiki.run (
+    ns, id, workflow, version, created_at, run_attempt, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
+    request_hash
+  )
+  SELECT b.ns, b.id, b.workflow, b.version, b.now, 1, b.input, b.reference, b.retry, b.timeout_ms, b.pool, b.parent_id,
+    b.parent_key, b.request_hash
+  FROM born b JOIN named c ON c.ns = b.ns AND c.run_id = b.id
+  RETURNING ns, id
+),
+acting AS (
+  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, status)
+  SELECT b.ns, b.id, d.epoch, 0, 0, b.now + COALESCE(b.delay_ms, 0),
+    CASE WHEN b.delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
+  FROM made m JOIN born b ON b.ns = m.ns AND b.id = m.id JOIN done d ON d.place = b.place
+)
+SELECT m.place, m.mail_seq, m.unread, ${CLOCK} FROM (SELECT 1) one LEFT JOIN mine m ON true`,
+};

@@ -1,0 +1,64 @@
+/** What the holder of a generation does to its lease. Each is fenced by the generation. */
+import { CLOCK, type Statement } from "./connection.js";
+
+/** Only while leased: a run that its own generation has parked stays parked when an extension arrives late. */
+export const extendLease: Statement = {
+  name: "extend_lease",
+  text: `
+UPDATE aiki.actor SET lease_until = aiki.now_ms() + $4::bigint
+WHERE ns = $1 AND run_id = $2 AND gen = $3::int AND lease_until IS NOT NULL
+RETURNING cancel_n > seen AS cancel, ${CLOCK}`,
+};
+
+export const bumpGeneration: Statement = {
+  name: "bump_generation",
+  text: `
+UPDATE aiki.actor SET gen = gen + 1, tries = tries + 1, lease_until = aiki.now_ms() + $4::bigint
+WHERE ns = $1 AND run_id = $2 AND gen = $3::int AND lease_until IS NOT NULL
+RETURNING gen, seq, tries, mail_seq, ${CLOCK}`,
+};
+
+export const releaseLease: Statement = {
+  name: "release_lease",
+  text: `
+UPDATE aiki.actor SET lease_until = NULL, hold = NULL, due_at = LEAST(due_at, aiki.now_ms()),
+  status = CASE WHEN status = 'running' THEN 'queued' ELSE status END
+WHERE ns = $1 AND run_id = $2 AND gen = $3::int AND lease_until IS NOT NULL
+RETURNING ${CLOCK}`,
+};
+
+/** The commit that a run made last, also when it was the one that ended it. */
+export const lastCommit: Statement = {
+  name: "last_commit",
+  text: `
+SELECT COALESCE(a.gen, r.end_gen) AS gen, COALESCE(a.last_commit, r.last_commit) AS last_commit, ${CLOCK}
+FROM aiki.run r LEFT JOIN aiki.actor a ON a.ns = r.ns AND a.run_id = r.id
+WHERE r.ns = $1 AND r.id = $2`,
+};
+
+/** Parked runs of these versions whose last trouble was that nobody served them. */
+export const wakeUnserved: Statement = {
+  name: "wake_unserved",
+  text: `
+WITH waiting AS MATERIALIZED (
+  SELECT a.ns, a.run_id FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
+  WHERE a.ns = $1 AND a.status = 'queued' AND a.lease_until IS NULL AND a.trouble LIKE '{"code":"WORKFLOW_NOT_SERVED"%'
+    AND (r.workflow, r.version) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+  ORDER BY a.ns, a.run_id
+  FOR UPDATE OF a
+),
+woken AS (
+  UPDATE aiki.actor a SET due_at = LEAST(a.due_at, aiki.now_ms()) FROM waiting w
+  WHERE a.ns = w.ns AND a.run_id = w.run_id
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM woken) AS woken, ${CLOCK}`,
+};
+
+export const nextDueAt: Statement = {
+  name: "next_due_at",
+  text: `
+SELECT (
+  SELECT due_at FROM aiki.actor WHERE due_at > (SELECT aiki.now_ms()) AND lease_until IS NULL ORDER BY due_at LIMIT 1
+) AS due_at, ${CLOCK}`,
+};

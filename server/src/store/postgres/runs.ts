@@ -1,0 +1,93 @@
+/** The run's verbs on Postgres: each is one statement, found in the file of its name. */
+import type { LoadedRun } from "../../core/run.js";
+import type { RunStore } from "../port.js";
+import { appends } from "./appends.js";
+import { claimRuns, loadRun, readMail, readRuns } from "./claim-runs.js";
+import { commits } from "./commits.js";
+import type { Connection, Row } from "./connection.js";
+import { bumpGeneration, extendLease, lastCommit, nextDueAt, releaseLease, wakeUnserved } from "./lease.js";
+import { type HeldRow, type MailRow, toLoaded, toMail } from "./rows.js";
+import { starts } from "./starts.js";
+
+/** Most runs in one merged statement. */
+const MAX_MERGED = 256;
+
+export function runStore(connection: Connection): RunStore {
+  const start = starts(connection, MAX_MERGED);
+  const append = appends(connection, MAX_MERGED);
+  const commit = commits(connection, MAX_MERGED);
+  return {
+    now: () => connection.clock.now(),
+    start: (run, leaseMs) => start({ run, leaseMs }),
+    append: (message, maxQueued) => append({ message, maxQueued }),
+    commit: (one, leaseMs) => commit({ commit: one, leaseMs }),
+
+    async claim({ limit, leaseMs }) {
+      return read(connection, await connection.run(claimRuns, [limit, leaseMs]));
+    },
+
+    async load(ns, runId) {
+      // A commit between the two statements would give the fence of one and the records of the other.
+      for (;;) {
+        const rows = await connection.run(loadRun, [ns, runId]);
+        if (rows.length === 0) return undefined;
+        const [loaded] = await read(connection, rows);
+        if (loaded) return loaded;
+      }
+    },
+
+    async readMail(ns, runId, after) {
+      const rows = await connection.run(readMail, [ns, runId, after]);
+      return (rows as unknown as readonly MailRow[]).map(toMail);
+    },
+
+    async lastCommit(ns, runId) {
+      const [row] = await connection.run(lastCommit, [ns, runId]);
+      return row && { gen: row["gen"] as number, commitId: (row["last_commit"] as string | null) ?? undefined };
+    },
+
+    async extend(ns, runId, gen, leaseMs) {
+      const [row] = await connection.run(extendLease, [ns, runId, gen, leaseMs]);
+      return row && { cancelRequested: row["cancel"] === true };
+    },
+
+    async bump(ns, runId, gen, leaseMs) {
+      const [row] = await connection.run(bumpGeneration, [ns, runId, gen, leaseMs]);
+      if (!row) return undefined;
+      const { gen: next, seq, tries, mail_seq: mailSeq } = row as Record<string, number>;
+      return { gen: next as number, seq: seq as number, tries: tries as number, mailSeq: mailSeq as number };
+    },
+
+    async release(ns, runId, gen) {
+      await connection.run(releaseLease, [ns, runId, gen]);
+    },
+
+    async wakeUnserved(ns, versions) {
+      const workflows = versions.map(({ workflow }) => workflow);
+      const [row] = await connection.run(wakeUnserved, [ns, workflows, versions.map(({ version }) => version)]);
+      return row?.["woken"] as number;
+    },
+
+    async nextDueAt() {
+      const [row] = await connection.run(nextDueAt, []);
+      return (row?.["due_at"] as number | null) ?? undefined;
+    },
+  };
+}
+
+/** The second statement of a claim: histories and mail. What another has changed in between is left out. */
+async function read(connection: Connection, rows: readonly Row[]): Promise<LoadedRun[]> {
+  if (rows.length === 0) return [];
+  const held = rows as unknown as readonly HeldRow[];
+  const values = [held.map(({ ns }) => ns), held.map(({ run_id }) => run_id), held.map(({ gen }) => gen)];
+  const parts = new Map<string, Row[]>(held.map((row) => [keyOf(row), []]));
+  for (const part of await connection.run(readRuns, values)) parts.get(keyOf(part as unknown as HeldRow))?.push(part);
+  return held.flatMap((row) => {
+    const own = parts.get(keyOf(row)) ?? [];
+    return own.some(({ source, n }) => source === "held" && n === row.seq) ? [toLoaded(row, own)] : [];
+  });
+}
+
+function keyOf({ ns, run_id }: Pick<HeldRow, "ns" | "run_id">): string {
+  return JSON.stringify([ns, run_id]);
+}

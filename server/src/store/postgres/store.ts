@@ -1,0 +1,75 @@
+/** The store on Postgres 14 or newer, directly or behind a pooler. */
+import { AikiError } from "@aikirun/protocol/canonical";
+import { drizzle } from "drizzle-orm/node-postgres";
+import type { Store } from "../port.js";
+import { type Connection, type ConnectionOptions, connect } from "./connection.js";
+import { keyStore } from "./keys.js";
+import { checkSchema } from "./migrate.js";
+import { runQueries } from "./queries.js";
+import { registry } from "./registry.js";
+import { runStore } from "./runs.js";
+
+export interface PostgresStore {
+  readonly store: Store;
+  /** One sentence for each setting under which an acknowledged write can be lost: `DATABASE_UNSAFE`. */
+  readonly warnings: readonly string[];
+  /** Whether statements are prepared: false behind a pooler that does not keep them. */
+  readonly prepares: boolean;
+}
+
+/** Oldest server whose SQL this is tested with. */
+const OLDEST = 140_000;
+
+/**
+ * Connects and checks server and schema.
+ * Throws `SCHEMA_TOO_OLD`, `SCHEMA_UNKNOWN`, `SETTING_INVALID` (the server is too old), or `StoreUnavailable`.
+ */
+export async function openPostgresStore(options: ConnectionOptions): Promise<PostgresStore> {
+  const connection = await connect(options);
+  try {
+    const warnings = await connection.ask(() => inspectServer(connection));
+    await connection.ask(() => checkSchema(connection.pool));
+    const store = assemble(connection);
+    // The first answer tells the time.
+    await store.ping();
+    return { store, warnings, prepares: connection.prepares };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+function assemble(connection: Connection): Store {
+  const db = drizzle(connection.pool);
+  return {
+    ...runStore(connection),
+    ...runQueries(connection, db),
+    ...registry(connection, db),
+    ...keyStore(connection, db),
+    close: () => connection.close(),
+  };
+}
+
+const SAFE: Readonly<Record<string, { readonly loses: string; isSafe(value: string): boolean }>> = {
+  fsync: { loses: "a crash of the machine can corrupt the database", isSafe: (value) => value === "on" },
+  full_page_writes: { loses: "a crash of the machine can corrupt the database", isSafe: (value) => value === "on" },
+  synchronous_commit: { loses: "a crash can lose acknowledged writes", isSafe: (value) => value !== "off" },
+};
+
+async function inspectServer(connection: Connection): Promise<string[]> {
+  const { rows } = await connection.pool.query<{ name: string; value: string }>(
+    "SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name",
+    [["server_version_num", "server_version", ...Object.keys(SAFE)]],
+  );
+  const settings = new Map(rows.map(({ name, value }) => [name, value]));
+  if (Number(settings.get("server_version_num")) < OLDEST) {
+    throw new AikiError(
+      "SETTING_INVALID",
+      `DATABASE_URL names a Postgres ${settings.get("server_version")}; Aiki needs 14 or newer.`,
+    );
+  }
+  return Object.entries(SAFE).flatMap(([name, { loses, isSafe }]) => {
+    const value = settings.get(name) ?? "";
+    return isSafe(value) ? [] : [`The database runs with ${name} = ${value}: ${loses}. Set ${name} = on.`];
+  });
+}

@@ -1,0 +1,34 @@
+/** One Postgres for a whole run of vitest, started when the first test asks for it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/shell/embedded-postgres.js";
+
+interface Provider {
+  provide(key: "postgresSocket", value: string): void;
+}
+
+export async function setup(project: Provider): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), "aiki-test-"));
+  let started: Promise<EmbeddedPostgres> | undefined;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    started ??= startEmbeddedPostgres(folder);
+    started.then(({ url }) => socket.end(JSON.stringify({ url })), (error: unknown) => socket.end(JSON.stringify({ error: String(error) })));
+  });
+  const path = join(folder, "ask");
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  project.provide("postgresSocket", path);
+  return async () => {
+    server.close();
+    await started?.then((postgres) => postgres.close(), () => {});
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    postgresSocket: string;
+  }
+}

@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { payments } from "../fixtures/product/payments.js";
+import { checkOut } from "../fixtures/product/start.js";
+import { checkoutV1, surveyV1 } from "../fixtures/product/workflows.js";
+import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
+import { serveWorkflows } from "../serve.js";
+
+describe("the code that users are promised, pushed by a real orchestrator", () => {
+  let orchestrator: Orchestrator;
+  let app: Awaited<ReturnType<typeof serveWorkflows>>;
+  beforeAll(async () => {
+    orchestrator = await startOrchestrator();
+    app = await serveWorkflows([checkoutV1, surveyV1], orchestrator.url);
+    await orchestrator.aiki.registerEndpoint({ url: app.url });
+  });
+  afterAll(async () => {
+    await app?.stop();
+    await orchestrator?.stop();
+  });
+
+  it("charges once, hears of the delivery, waits for its child and completes", async () => {
+    const outcome = await checkOut(orchestrator.aiki);
+    expect(outcome).toMatchObject({ receiptId: "r-999", stars: 2 });
+    expect(payments.charged).toEqual([{ customerId: "c1", cents: 999, key: expect.any(String) }]);
+    const { records } = await orchestrator.aiki.readHistory(outcome.id);
+    expect(records.map(({ key }) => key.replace(/[0-9a-f]{64}/, "…"))).toEqual(
+      expect.arrayContaining(["task:charge-card:…#0", "event:delivered#0", "child:survey:1.0.0:…#0", "run:#0"]),
+    );
+  });
+});

@@ -1,0 +1,98 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { EventDefinition, ServableVersion, WorkflowVersion } from "@aikirun/workflow";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { root } from "../../scripts/workspaces.js";
+import { compile, compilers } from "../compilers.js";
+import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
+import { serveWorkflows } from "../serve.js";
+import { programOf, sourceDocument } from "./programs.js";
+
+const DAY_MS = 86_400_000;
+const document = sourceDocument();
+
+if (document === undefined) {
+  describe("the programs of the source document", () => {
+    it("were NOT run: set SOURCE_DOCUMENT to the document's path to run them", () => {
+      // The reader of programs works on any text, so at least that is seen.
+      const text = 'Prose\n\nimport { a } from "a";\n\nexport const oneV1 = a({\n});\n\nMore prose';
+      expect(programOf(text, "oneV1")).toBe('import { a } from "a";\n\nexport const oneV1 = a({\n});\n');
+    });
+  });
+} else {
+  describe("the programs of the source document, unmodified", () => {
+    runPrograms(document);
+  });
+}
+
+type Trial = WorkflowVersion<{ userId: string }, void, { paymentReceived: EventDefinition<void, void> }>;
+type Restaurant = WorkflowVersion<
+  { orderId: string; customerId: string },
+  { status: string },
+  { restaurantAccepted: EventDefinition<{ estimatedTime: number }, { estimatedTime: number }> }
+>;
+
+function runPrograms(text: string): void {
+  let folder: string;
+  beforeAll(() => {
+    mkdirSync(join(root, ".tmp"), { recursive: true });
+    folder = mkdtempSync(join(root, ".tmp", "source-document-"));
+    cpSync(join(root, "test/fixtures/source-document"), folder, { recursive: true });
+    writeFileSync(join(folder, "trial.ts"), programOf(text, "trialV1"));
+    writeFileSync(join(folder, "restaurant.ts"), programOf(text, "restaurantOrderV1"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each(compilers)("compile on TypeScript $version", ({ version, folder: compiler }) => {
+    expect(compile(compiler, "--project", folder)).toEqual({ version, errors: "" });
+  });
+
+  describe("pushed by a real orchestrator", () => {
+    let orchestrator: Orchestrator;
+    let app: Awaited<ReturnType<typeof serveWorkflows>>;
+    let trialV1: Trial;
+    let restaurantOrderV1: Restaurant;
+    let done: readonly string[];
+
+    beforeAll(async () => {
+      ({ trialV1 } = (await import(join(folder, "trial.ts"))) as { trialV1: Trial });
+      ({ restaurantOrderV1 } = (await import(join(folder, "restaurant.ts"))) as { restaurantOrderV1: Restaurant });
+      ({ done } = (await import(join(folder, "tasks.ts"))) as { done: readonly string[] });
+      const { courierDeliveryV1 } = (await import(join(folder, "courier-workflow.ts"))) as Record<
+        string,
+        ServableVersion
+      >;
+      if (!courierDeliveryV1) throw new Error("The courier is missing.");
+      orchestrator = await startOrchestrator();
+      app = await serveWorkflows([trialV1, restaurantOrderV1, courierDeliveryV1], orchestrator.url);
+      await orchestrator.aiki.registerEndpoint({ url: app.url });
+    });
+    afterAll(async () => {
+      await app?.stop();
+      await orchestrator?.stop();
+    });
+
+    it("the trial waits for the payment and completes when it comes", async () => {
+      const handle = await trialV1.start(orchestrator.aiki, { userId: "user-123" });
+      await expect.poll(async () => (await handle.refresh()).status).toBe("suspended");
+      const { waitsFor } = await handle.refresh();
+      expect(waitsFor).toEqual([expect.objectContaining({ kind: "event", name: "paymentReceived" })]);
+      expect((waitsFor[0]?.at ?? 0) - handle.run.createdAt).toBeGreaterThanOrEqual(14 * DAY_MS);
+      await handle.events.paymentReceived.send();
+      expect((await handle.waitForStatus("completed")).success).toBe(true);
+      const { records } = await orchestrator.aiki.readHistory(handle.id);
+      expect(records.filter(({ kind }) => kind === "task").map(({ key }) => key.split(":")[1])).toEqual([
+        "activate-trial",
+      ]);
+    });
+
+    it("the restaurant's order goes through acceptance and courier, and sleeps for a day", async () => {
+      const handle = await restaurantOrderV1.start(orchestrator.aiki, { orderId: "order-1", customerId: "Ada" });
+      await handle.events.restaurantAccepted.send({ estimatedTime: 25 });
+      const sleeps = async () => (await handle.refresh()).waitsFor.find(({ kind }) => kind === "sleep");
+      await expect.poll(sleeps, { timeout: 20_000 }).toMatchObject({ name: "feedback-delay" });
+      expect(((await sleeps())?.at ?? 0) - handle.run.createdAt).toBeGreaterThanOrEqual(DAY_MS);
+      expect(done).toEqual(["restaurant: order-1", "Ada: Order confirmed! Estimated time: 25 mins"]);
+    });
+  });
+}
