@@ -51,6 +51,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
           scheduler.after(ms, process, label, () => settle(outcome));
         // The caller goes on at once; the endpoint may or may not notice.
         signal.addEventListener("abort", () => settle(failed("lost")), { once: true });
+        if (faults.endpointAway) return void later(5, "push fails", failed(faults.endpointAway));
         if (faults.strikes(0.2)) return void later(faults.hopMs(), "push refused", failed("refused"));
         if (faults.strikes(0.2)) {
           return void later(5, "push busy", { type: "busy", retryAfterMs: random.int(0, 60), message: "busy" });
@@ -66,8 +67,9 @@ export function network(process: Process, options: NetworkOptions): Delivery {
           if (faults.strikes(0.5)) return;
           scheduler.after(faults.hopMs(), process, `push ${reply.type}`, () => {
             if (settled) return;
-            from.push.answered = true;
-            settle(asOutcome(reply));
+            const garbled = reply.type === "answer" && faults.strikes(0.2);
+            from.push.answered = !garbled;
+            settle(garbled ? garble(reply, random) : asOutcome(reply));
           });
         };
         const deliveries = faults.strikes(0.4) ? 2 : 1;
@@ -82,6 +84,12 @@ export function network(process: Process, options: NetworkOptions): Delivery {
         }
       }),
   };
+}
+
+/** An answer that no endpoint of ours gives: to another push, or to nothing. */
+function garble({ answer }: Extract<Reply, { type: "answer" }>, random: Random): DeliveryOutcome {
+  if (random.chance(0.5)) return { type: "answer", answer: { ...answer, pushId: "push_other" } };
+  return { type: "answer", answer: { ...answer, state: "more", commands: [] } };
 }
 
 function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {

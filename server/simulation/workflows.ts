@@ -111,6 +111,17 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
         return make("z").start(run, ends.join());
       },
     });
+  const late = () =>
+    workflow({ name: "late" }).v(VERSION, {
+      async handler(run) {
+        const handle = await seq().startAsChild(run);
+        const first = await handle.waitForStatus("completed", { timeout: 25 });
+        const seen = first.success ? String(first.state.output) : first.cause;
+        const l = await make("l").start(run, seen);
+        const last = await handle.waitForStatus("completed");
+        return make("z").start(run, l + (last.success ? String(last.state.output) : last.cause));
+      },
+    });
   const retries = () =>
     workflow({ name: "flaky" }).v(VERSION, {
       events: { x: event<number>() },
@@ -148,7 +159,7 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
       },
     });
 
-  return { seq, par, race, rtask: taskRace, wait, tiny, child, kids, flaky: retries, bran: branches, fails };
+  return { seq, par, race, rtask: taskRace, wait, tiny, child, kids, late, flaky: retries, bran: branches, fails };
 }
 
 export type WorkflowName = keyof ReturnType<typeof workflows>;
@@ -163,6 +174,7 @@ export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
   tiny: [],
   child: [],
   kids: [],
+  late: [],
   flaky: ["x"],
   bran: ["x", "y"],
   fails: [],

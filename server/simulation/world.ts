@@ -49,8 +49,8 @@ const SETTINGS = {
   holdMs: 30,
   unservedMs: 60,
   storeRetryMs: 5,
-  maxLost: 8,
-  maxTries: 12,
+  maxLost: 6,
+  maxTries: 4,
 };
 const LEASE_MS = 150;
 /** A lease that outlives a world without faults: nothing may run twice there. */
@@ -105,6 +105,8 @@ class World {
     const runs = this.#random.int(1, 3);
     for (let i = 0; i < runs; i++) this.#user();
     if (this.#faults.rate > 0) this.#nemesis();
+    else if (this.#random.chance(0.4)) this.#deploy();
+    this.#operator();
     if (!this.#registered) this.#registerLater();
     this.#scheduler.after(this.#random.int(200, 700), undefined, "heal", () => this.#heal());
     await this.#scheduler.run(() => this.#violation !== undefined || this.#finished(), MAX_EVENTS);
@@ -285,7 +287,8 @@ class World {
   /** A request to the API of some replica. What a crash swallows, the client sends again. */
   async #request(call: (replica: Replica) => Promise<void>): Promise<void> {
     for (;;) {
-      const replica = this.#random.pick(this.#replicas);
+      const accepting = this.#replicas.filter((replica) => replica.accepting);
+      const replica = this.#random.pick(accepting.length > 0 ? accepting : this.#replicas);
       const outcome = await new Promise<"done" | "unknown">((resolve, reject) => {
         call(replica).then(
           () => resolve("done"),
@@ -314,7 +317,7 @@ class World {
   #strike(): void {
     const random = this.#random;
     const replica = random.pick(this.#replicas);
-    const how = random.pick(["crash", "crash", "freeze", "database", "undeploy"] as const);
+    const how = random.pick(["crash", "crash", "freeze", "database", "endpoint", "undeploy", "replace"] as const);
     this.#scheduler.note(`${how} ${replica.process.name}`);
     if (how === "freeze") replica.freeze(random.int(10, 3 * LEASE_MS));
     if (how === "crash") {
@@ -327,6 +330,15 @@ class World {
       this.#faults.databaseAway = true;
       this.#scheduler.after(random.int(10, 200), undefined, "database back", () => {
         this.#faults.databaseAway = false;
+      });
+    }
+    if (how === "replace" && replica.process.alive && replica.accepting) {
+      replica.replace(random.int(0, 50)).catch((error: unknown) => this.#fail(error));
+    }
+    if (how === "endpoint") {
+      this.#faults.endpointAway = random.pick(["lost", "timeout", "refused"] as const);
+      this.#scheduler.after(random.int(50, 600), undefined, "endpoint back", () => {
+        this.#faults.endpointAway = undefined;
       });
     }
     if (how === "undeploy") {
@@ -348,22 +360,32 @@ class World {
   }
 
   #heal(): void {
-    this.#faults.healed = true;
-    this.#faults.databaseAway = false;
+    this.#faults.heal();
     this.#registered = true;
     for (const replica of this.#replicas) {
       replica.process.frozenUntil = 0;
       if (!replica.process.alive) replica.restart();
     }
-    this.#operator();
   }
 
-  /** Requeues what stalled: somebody looks once the trouble is over. */
+  /** One replica after the other is replaced: where nothing fails, nothing may run twice because of it. */
+  #deploy(): void {
+    const replace = async () => {
+      for (const replica of this.#replicas) {
+        await this.#pauseUser(5, 60);
+        await replica.replace(100_000);
+        await this.#pauseUser(700, 700);
+      }
+    };
+    replace().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Requeues what stalled. */
   #operator(): void {
     for (const { status, facts } of this.#runs.rows.values()) {
       if (status === "stalled") this.#send(facts.id, { kind: "requeue" }).catch((error: unknown) => this.#fail(error));
     }
-    this.#scheduler.after(200, undefined, "operator", () => {
+    this.#scheduler.after(150, undefined, "operator", () => {
       if (!this.#finished()) this.#operator();
     });
   }
