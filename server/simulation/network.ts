@@ -15,7 +15,7 @@ export interface NetworkOptions {
   readonly instances: readonly Instance[];
   /** Whether an endpoint is registered at all. */
   readonly registered: () => boolean;
-  readonly onViolation: (error: unknown) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /** The connection of one dispatcher process to the endpoint. */
@@ -33,7 +33,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
     const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
     instance
       .handle(wireCopy(request), invocation, signal)
-      .then((reply) => answered(wireCopy(reply), invocation), options.onViolation);
+      .then((reply) => answered(wireCopy(reply), invocation), options.fail);
   }
 
   return {
@@ -78,7 +78,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
             try {
               arrive(request, reached.signal, answered);
             } catch (error) {
-              options.onViolation(error);
+              options.fail(error);
             }
           });
         }
