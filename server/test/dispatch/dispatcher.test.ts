@@ -1,3 +1,4 @@
+import { entryKey } from "@aikirun/protocol";
 import { beforeEach, expect, it } from "vitest";
 import { answer, ROUTE, sequential, taskDone, Workbench } from "./workbench.js";
 
@@ -117,6 +118,31 @@ it("does not ask an idle store more than a few times a second", async () => {
   bench.statements.length = 0;
   await bench.pass(60_000);
   expect(bench.statements.length).toBeLessThan(60);
+});
+
+it("is nearly punctual with timers that another process armed", async () => {
+  const late: number[] = [];
+  bench.endpoint = (request) => {
+    const { n } = request.history.head;
+    const sleep = { type: "sleep", key: entryKey("sleep", "s", 0), durationMs: 60_000 } as const;
+    if (n === 0) return answer(request, "waiting", [sleep]);
+    const due = request.history.records.find((record) => record.value.state === "sleeping")?.value;
+    late.push(bench.now - (due && "wakeAt" in due ? due.wakeAt : 0));
+    return answer(request, "waiting", [{ type: "run.completed" }]);
+  };
+  const first = bench.dispatcher();
+  for (let i = 0; i < 20; i++) {
+    await bench.start(first);
+    await bench.pass(200);
+  }
+  const stopped = first.stop(1_000);
+  await bench.pass(1);
+  await stopped;
+  bench.dispatcher();
+  await bench.pass(80_000);
+  expect(late).toHaveLength(20);
+  expect(Math.min(...late)).toBeGreaterThanOrEqual(0);
+  expect(Math.max(...late)).toBeLessThan(100);
 });
 
 it("tells who waits for a run of every change", async () => {
