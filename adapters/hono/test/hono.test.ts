@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { conformance } from "../../../sdk/endpoint/test/conformance.js";
 import { executePush, type SigningKey, send, signedPush, signingKey } from "../../../sdk/endpoint/test/orchestrator.js";
-import { executions, probes, silent } from "../../../sdk/endpoint/test/probes.js";
+import { counts, probes, silent } from "../../../sdk/endpoint/test/probes.js";
 import { serveAiki } from "../src/index.js";
 
 const servers: ServerType[] = [];
@@ -25,7 +25,7 @@ conformance({
   async launch({ publicKeys }) {
     const app = new Hono();
     app.all("/api/aiki", serveAiki(probes, { publicKeys, logger: silent }));
-    return { url: `${await listen(app)}/api/aiki`, executions: async () => executions(), close };
+    return { url: `${await listen(app)}/api/aiki`, counts: async () => counts(), close };
   },
 });
 
