@@ -1,1 +1,6 @@
-export {};
+/** The orchestrator on Node, as the command line starts it. */
+export type { Log, LogFields } from "./log.js";
+export { type EmbeddedPostgres, startEmbeddedPostgres } from "./shell/embedded-postgres.js";
+export { type Environment, readSettings, type Settings } from "./shell/env.js";
+export { migrate, pendingMigrations, type RunningServer, type ServerOptions, startServer } from "./shell/node.js";
+export { readOrMakeSecret } from "./shell/secret-file.js";

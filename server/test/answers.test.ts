@@ -5,15 +5,15 @@ import { type ExecuteAnswer, type ExecuteRequest, LIMITS, type Manifest, newId }
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { DeliveryOutcome } from "../src/dispatch/delivery.js";
 import { openSigningKeys } from "../src/dispatch/keys.js";
-import { headersPurpose } from "../src/dispatch/liveEndpoint.js";
+import { headersPurpose } from "../src/dispatch/live-endpoint.js";
 import { type Doubt, Pusher } from "../src/dispatch/push.js";
 import { Endpoints } from "../src/dispatch/registry.js";
 import { sealWith } from "../src/dispatch/seal.js";
-import { signedPost } from "../src/dispatch/signedPost.js";
+import { signedPost } from "../src/dispatch/signed-post.js";
 import { LOOPBACK_CIDRS } from "../src/egress/address.js";
 import { SILENT } from "../src/log.js";
-import { nodeExchange } from "../src/shell/nodeExchange.js";
-import { nodeSigner } from "../src/shell/nodeSigner.js";
+import { nodeExchange } from "../src/shell/node-exchange.js";
+import { nodeSigner } from "../src/shell/node-signer.js";
 import { memoryStore } from "../src/store/memory.js";
 import type { StoredEndpoint } from "../src/store/port.js";
 
@@ -86,7 +86,7 @@ async function pusher(overrides: Partial<StoredEndpoint> = {}, secretHeaders: Re
   const doubts: Doubt[] = [];
   const delivery = new Pusher({
     endpoints,
-    post: signedPost({ exchange, signer: () => keys.signer(), issuer: "http://localhost:9850", now: Date.now }),
+    post: signedPost({ exchange, signer: () => keys.signer(), issuer: () => "http://localhost:9850", now: Date.now }),
     doubt: (_id, reason) => doubts.push(reason),
   });
   const route = delivery.route({ ns: "default", workflow: "hello", version: "1.0.0" } as never);

@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isPublicAddress, LOOPBACK_CIDRS, parseAddress, parseCidr } from "../src/egress/address.js";
 import { type EgressPolicy, judgeUrl, PUBLIC_ONLY } from "../src/egress/policy.js";
-import type { Resolve } from "../src/shell/guardedConnector.js";
-import { nodeExchange } from "../src/shell/nodeExchange.js";
+import type { Resolve } from "../src/shell/guarded-connector.js";
+import { nodeExchange } from "../src/shell/node-exchange.js";
 
 const PUBLIC = [
   "1.1.1.1",

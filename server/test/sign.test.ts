@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { openSigningKeys, pinnedSigningKey } from "../src/dispatch/keys.js";
 import { sealWith } from "../src/dispatch/seal.js";
 import { type MakeSigner, pushToken, webSigner } from "../src/dispatch/sign.js";
-import { nodeSigner } from "../src/shell/nodeSigner.js";
+import { nodeSigner } from "../src/shell/node-signer.js";
 import { memoryStore } from "../src/store/memory.js";
 import type { KeyStore, StoredSigningKey } from "../src/store/port.js";
 

@@ -12,17 +12,27 @@ const stops: (() => void)[] = [];
 let registered: { url: string; takeOver?: boolean | undefined }[];
 let refusal: AikiError | undefined;
 let told: string[];
+/** What the orchestrator has registered already. */
+let known: Endpoint[];
+let refreshed: string[];
 
 beforeEach(() => {
   registered = [];
   refusal = undefined;
   told = [];
+  known = [];
+  refreshed = [];
 });
 afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
 const aiki = {
+  listEndpoints: async () => known,
+  async refreshEndpoint(id: string): Promise<Endpoint> {
+    refreshed.push(id);
+    return known[0] as Endpoint;
+  },
   async registerEndpoint(body: { url: string; takeOver?: boolean | undefined }): Promise<Endpoint> {
     registered.push(body);
     if (refusal && !body.takeOver) throw refusal;
@@ -121,10 +131,13 @@ test("asks again when an app was started again, or when a person wants it", asyn
   expect(registered).toHaveLength(3);
 });
 
-test("the path of an earlier session is asked first", async () => {
+test("an endpoint of an earlier session is asked first, and keeps its name and headers", async () => {
   const { port, asked } = await app("/my/own/path");
-  await discovery([], [`http://localhost:${port}/my/own/path`]).look();
+  const url = `http://localhost:${port}/my/own/path`;
+  known = [{ id: "ep_1", url } as Endpoint];
+  await discovery([], [url]).look();
   expect(asked).toEqual(["GET /my/own/path"]);
+  expect({ refreshed, registered }).toEqual({ refreshed: ["ep_1"], registered: [] });
 });
 
 test("warns when another app that is up serves the version, and keeps the first", async () => {

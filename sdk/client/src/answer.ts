@@ -26,18 +26,18 @@ export async function readAnswer(response: Response, settings: Settings): Promis
       `${settings.url} answered ${response.status} (${media}) instead of Aiki's JSON. Is AIKI_URL the orchestrator, and is nothing in front of it?`,
     );
   }
-  if (response.status === 401) return { ok: false, error: unauthorized(settings, error.message) };
+  if (response.status === 401) return { ok: false, error: unauthorized(settings) };
   const code = (ERROR_CODES as readonly string[]).includes(error.code) ? (error.code as ErrorCode) : "BAD_RESPONSE";
   const details = { ...error.details, status: response.status, ...(code === error.code ? {} : { code: error.code }) };
   return { ok: false, error: new AikiError(code, error.message, { details }) };
 }
 
-function unauthorized(settings: Settings, said: string): AikiError {
+function unauthorized(settings: Settings): AikiError {
   const what =
     settings.apiKey === undefined
       ? `${settings.url} wants an API key and AIKI_API_KEY is missing.`
       : `${settings.url} refused the API key: AIKI_API_KEY is revoked, expired, or of another orchestrator or namespace.`;
-  return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`. (${said})`, {
+  return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`.`, {
     details: { status: 401 },
   });
 }

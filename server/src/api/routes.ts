@@ -1,7 +1,7 @@
 /** Every route of the API. */
 import { endpointRoutes } from "./endpoints.js";
 import { eventRoutes } from "./events.js";
-import { keyRoutes } from "./keyRoutes.js";
+import { keyRoutes } from "./key-routes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
 import { systemRoutes } from "./system.js";

@@ -16,5 +16,7 @@ export interface Services {
   /** Lease of a run that is inserted already held by this process. */
   readonly leaseMs: number;
   readonly version: string;
+  /** What `/health` says of this process. */
+  readonly self?: { readonly pid: number; readonly folder: string };
   readonly now: () => number;
 }

@@ -4,7 +4,11 @@ import { toAikiError } from "./errors.js";
 import { openApiDocument } from "./openapi.js";
 import { type Route, route } from "./route.js";
 
-const healthSchema = z.strictObject({ status: z.string(), version: z.string() });
+const healthSchema = z.strictObject({
+  status: z.string(),
+  version: z.string(),
+  self: z.strictObject({ pid: z.number().int(), folder: z.string() }).optional(),
+});
 
 /** Verifiers may keep keys this long, and the next key is published longer than that before it signs. */
 const JWKS_MAX_AGE_S = 300;
@@ -29,7 +33,10 @@ export function systemRoutes(all: () => readonly Route[]): readonly Route[] {
       scope: "public",
       summary: "Whether this process runs.",
       answers: { 200: healthSchema },
-      handle: async (_call, { version }) => ({ status: 200, body: { status: "ok", version } }),
+      handle: async (_call, { version, self }) => ({
+        status: 200,
+        body: { status: "ok", version, ...(self && { self }) },
+      }),
     }),
     route({
       method: "GET",

@@ -10,7 +10,7 @@ import {
 } from "@aikirun/protocol";
 import { badAnswer, ownRefusal, readAnswer } from "./answer.js";
 import type { Refusal } from "./refusal.js";
-import type { Post, PostTarget } from "./signedPost.js";
+import type { Post, PostTarget } from "./signed-post.js";
 
 export interface Described {
   readonly manifest: Manifest;

@@ -6,7 +6,7 @@
 import type { Log } from "../log.js";
 import type { Store, StoredEndpoint } from "../store/port.js";
 import type { Describe, Described } from "./describe.js";
-import type { LiveEndpoint } from "./liveEndpoint.js";
+import type { LiveEndpoint } from "./live-endpoint.js";
 import type { Doubt } from "./push.js";
 import type { Refusal } from "./refusal.js";
 import type { Endpoints } from "./registry.js";

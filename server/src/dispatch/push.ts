@@ -10,10 +10,10 @@ import type { RunFacts } from "../core/run.js";
 import type { Exchanged } from "../egress/exchange.js";
 import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
-import type { LiveEndpoint } from "./liveEndpoint.js";
+import type { LiveEndpoint } from "./live-endpoint.js";
 import { type Refusal, shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
-import type { Post } from "./signedPost.js";
+import type { Post } from "./signed-post.js";
 
 export interface PushOptions {
   readonly endpoints: Endpoints;

@@ -7,11 +7,11 @@ import { type EgressPolicy, judgeUrl } from "../egress/policy.js";
 import type { Log } from "../log.js";
 import type { Store, StoredEndpoint } from "../store/port.js";
 import type { Describe, Described } from "./describe.js";
-import { budgetOf, headersPurpose } from "./liveEndpoint.js";
+import { budgetOf, headersPurpose } from "./live-endpoint.js";
 import { shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
 import type { Seal } from "./seal.js";
-import type { PostTarget } from "./signedPost.js";
+import type { PostTarget } from "./signed-post.js";
 
 export interface RegistrationOptions {
   readonly store: Pick<Store, "saveEndpoint" | "listEndpoints" | "removeEndpoint" | "wakeUnserved" | "markEndpoint">;

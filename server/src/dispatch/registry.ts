@@ -6,7 +6,7 @@ import type { RunFacts } from "../core/run.js";
 import type { Log } from "../log.js";
 import type { Registry, StoredEndpoint } from "../store/port.js";
 import type { Route } from "./delivery.js";
-import { type LiveEndpoint, revive } from "./liveEndpoint.js";
+import { type LiveEndpoint, revive } from "./live-endpoint.js";
 import type { Seal } from "./seal.js";
 
 type Listed = Awaited<ReturnType<Registry["listEndpoints"]>>;

@@ -1,11 +1,15 @@
+import { formatPublicKey, publicKeyFromJwk } from "@aikirun/protocol";
 import { Command } from "commander";
-import { say, session } from "../session.js";
+import { session } from "../session.js";
 
 export function keysPublicCommand(): Command {
   return new Command("public")
     .description("print the value for AIKI_PUBLIC_KEYS: the keys that verify pushes")
     .action(async (_options: object, command: Command) => {
-      // One line of JSON either way: it is pasted into a setting.
-      say(JSON.stringify({ keys: await session(command).aiki.publicKeys() }));
+      const { aiki, print } = session(command);
+      // A key of a kind that this version does not know is of no use to an endpoint of this version either.
+      const keys = (await aiki.publicKeys()).map(publicKeyFromJwk).filter((key) => key !== undefined);
+      const value = keys.map(formatPublicKey).join(",");
+      print({ value, keys: keys.map(({ kid, alg }) => ({ kid, alg })) }, () => value);
     });
 }

@@ -1,8 +1,7 @@
-import type { Client } from "@aikirun/client";
 import type { Endpoint } from "@aikirun/protocol";
 import { isListening } from "./listening.js";
 import { probe } from "./probe.js";
-import { loopbackPort, register } from "./register.js";
+import { loopbackPort, type Registrar, register } from "./register.js";
 
 /** Where adapters are mounted by convention. */
 export const USUAL_PATHS: readonly string[] = ["/api/aiki", "/aiki", "/.netlify/functions/aiki"];
@@ -39,7 +38,7 @@ interface Port {
 }
 
 export interface DiscoveryOptions {
-  readonly aiki: Pick<Client, "registerEndpoint">;
+  readonly aiki: Registrar;
   readonly ports: readonly number[];
   /** URLs on this machine that an earlier session registered. */
   readonly known: readonly string[];

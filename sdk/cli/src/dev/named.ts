@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Client } from "@aikirun/client";
+
 import { type Report, TIMING, type Timing } from "./discovery.js";
-import { register } from "./register.js";
+import { type Registrar, register } from "./register.js";
 
 export interface NamedOptions {
-  readonly aiki: Pick<Client, "registerEndpoint">;
+  readonly aiki: Registrar;
   readonly urls: readonly string[];
   readonly report: Report;
   readonly signal: AbortSignal;

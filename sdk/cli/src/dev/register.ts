@@ -3,6 +3,8 @@ import type { Endpoint } from "@aikirun/protocol";
 import { AikiError } from "@aikirun/protocol/canonical";
 import { isListening } from "./listening.js";
 
+export type Registrar = Pick<Client, "registerEndpoint" | "listEndpoints" | "refreshEndpoint">;
+
 export type Registered =
   | { readonly type: "registered"; readonly endpoint: Endpoint; readonly insteadOf: string | undefined }
   /** Another endpoint, which is up, serves one of its versions. */
@@ -14,31 +16,39 @@ export type Registered =
  * to port 3001 when 3000 is taken, and back again.
  */
 export async function register(
-  aiki: Pick<Client, "registerEndpoint">,
+  aiki: Registrar,
   url: string,
   mayTakeFrom: (ownerUrl: string) => Promise<boolean> = isGone,
 ): Promise<Registered> {
   try {
-    return { type: "registered", endpoint: await aiki.registerEndpoint({ url }), insteadOf: undefined };
+    return { type: "registered", endpoint: await refreshOrRegister(aiki, url), insteadOf: undefined };
   } catch (error) {
     if (!(error instanceof AikiError)) throw error;
-    if (error.code !== "VERSION_OWNED") return { type: "failed", message: `${error.code} ${error.message}` };
     const owner = error.details?.url;
-    if (typeof owner !== "string" || !(await mayTakeFrom(owner))) {
-      return { type: "owned", message: `${error.code} ${url}: ${error.message}` };
-    }
+    if (error.code !== "VERSION_OWNED" || typeof owner !== "string") return failed(error);
+    if (!(await mayTakeFrom(owner))) return { type: "owned", message: `${error.code} ${url}: ${error.message}` };
     return takeOver(aiki, url, owner);
   }
 }
 
-async function takeOver(aiki: Pick<Client, "registerEndpoint">, url: string, owner: string): Promise<Registered> {
+/** An endpoint that is known keeps the name and headers that a person gave it. */
+async function refreshOrRegister(aiki: Registrar, url: string): Promise<Endpoint> {
+  const known = (await aiki.listEndpoints()).find((endpoint) => endpoint.url === url);
+  return known ? aiki.refreshEndpoint(known.id) : aiki.registerEndpoint({ url });
+}
+
+async function takeOver(aiki: Registrar, url: string, owner: string): Promise<Registered> {
   try {
     const endpoint = await aiki.registerEndpoint({ url, takeOver: true });
     return { type: "registered", endpoint, insteadOf: owner };
   } catch (error) {
     if (!(error instanceof AikiError)) throw error;
-    return { type: "failed", message: `${error.code} ${error.message}` };
+    return failed(error);
   }
+}
+
+function failed({ code, message }: AikiError): Registered {
+  return { type: "failed", message: `${code} ${message}` };
 }
 
 /** Nobody listens there any more. Only this machine's ports are looked at. */

@@ -56,7 +56,7 @@ export function keyStore(connection: Connection, db: NodePgDatabase): KeyStore {
           // One process at a time: the second one sees what the first has written.
           await tx.select().from(meta).for("update");
           const stored = await signingKeys(tx);
-          if (stored.length > 0 && key.state === "current") return stored;
+          if (stored.some(({ state }) => state === key.state)) return stored;
           await tx.insert(signingKey).values({ ...key, publicJwk: JSON.stringify(key.publicJwk) });
           return signingKeys(tx);
         }),

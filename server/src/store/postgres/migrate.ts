@@ -52,6 +52,23 @@ export async function migrate(url: string, migrations: readonly Migration[]): Pr
   }
 }
 
+/** Names of the migrations that the database lacks. Changes nothing. Throws `SCHEMA_UNKNOWN` as `migrate` does. */
+export async function pendingMigrations(url: string, migrations: readonly Migration[]): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url, application_name: "aiki migrate --check" });
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    const table = await client.query<{ found: boolean }>("SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found");
+    if (!table.rows[0]?.found) return migrations.map(({ name }) => name);
+    const { rows } = await client.query<{ name: string; checksum: string }>("SELECT name, checksum FROM aiki.schema_migration");
+    const applied = new Map(rows.map(({ name, checksum }) => [name, checksum]));
+    refuseUnknown(applied, migrations);
+    return migrations.map(({ name }) => name).filter((name) => !applied.has(name));
+  } finally {
+    await client.end();
+  }
+}
+
 function refuseUnknown(applied: ReadonlyMap<string, string>, migrations: readonly Migration[]): void {
   const known = new Map(migrations.map(({ name, sql }) => [name, sha256Hex(sql)]));
   for (const [name, checksum] of applied) {

@@ -30,14 +30,14 @@ export interface SignedPostOptions {
   readonly exchange: Exchange;
   readonly signer: () => Signer;
   /** `iss` of every token: the orchestrator's public URL. */
-  readonly issuer: string;
+  readonly issuer: () => string;
   readonly now: () => number;
 }
 
 export function signedPost({ exchange, signer, issuer, now }: SignedPostOptions): Post {
   return async (target, message) => {
     const { ns, subject: sub, pushId, fence, body } = message;
-    const signed = pushToken(signer(), { iss: issuer, aud: target.url, ns, sub, pushId, fence }, body, now());
+    const signed = pushToken(signer(), { iss: issuer(), aud: target.url, ns, sub, pushId, fence }, body, now());
     const token = typeof signed === "string" ? signed : await signed;
     return exchange.post({
       url: target.url,

@@ -2,7 +2,7 @@
 import { Agent, type Dispatcher, errors, Pool } from "undici";
 import type { Exchange, Exchanged, ExchangeFailure, ExchangeRequest } from "../egress/exchange.js";
 import type { EgressPolicy } from "../egress/policy.js";
-import { BlockedAddress, guardedConnector, type Resolve } from "./guardedConnector.js";
+import { BlockedAddress, guardedConnector, type Resolve } from "./guarded-connector.js";
 
 const MAX_HEADER_BYTES = 16 * 1024;
 

@@ -2,7 +2,7 @@
 import type { StoredEndpoint } from "../store/port.js";
 import type { Route } from "./delivery.js";
 import type { Seal } from "./seal.js";
-import type { PostTarget } from "./signedPost.js";
+import type { PostTarget } from "./signed-post.js";
 import { Slots } from "./slots.js";
 
 export interface LiveEndpoint {

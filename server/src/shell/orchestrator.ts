@@ -1,0 +1,127 @@
+/** Puts an orchestrator together from what a runtime brings: a store, a way to speak HTTP, a signer, a seal. */
+import type { Hono } from "hono";
+import { createApp } from "../api/app.js";
+import { type Guard, loopbackOnly } from "../api/guard.js";
+import { authenticateWith, everyone } from "../api/keys.js";
+import { Metrics } from "../api/metrics.js";
+import type { Services } from "../api/services.js";
+import { describeWith } from "../dispatch/describe.js";
+import { Dispatcher } from "../dispatch/dispatcher.js";
+import { Health } from "../dispatch/health.js";
+import type { SigningKeys } from "../dispatch/keys.js";
+import { Pusher } from "../dispatch/push.js";
+import { Registration } from "../dispatch/registration.js";
+import { Endpoints } from "../dispatch/registry.js";
+import type { Seal } from "../dispatch/seal.js";
+import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
+import { signedPost } from "../dispatch/signed-post.js";
+import type { Exchange } from "../egress/exchange.js";
+import type { EgressPolicy } from "../egress/policy.js";
+import type { Log } from "../log.js";
+import { type Store, StoreUnavailable } from "../store/port.js";
+import { every } from "./every.js";
+
+export interface OrchestratorParts {
+  readonly store: Store;
+  readonly seal: Seal;
+  readonly signingKeys: SigningKeys;
+  readonly exchange: Exchange;
+  readonly policy: EgressPolicy;
+  /** How this server is reached; known once it listens. */
+  readonly publicUrl: () => string;
+  /** Absent: every caller may do everything, and only this machine may call. */
+  readonly auth: { readonly adminKey: string | undefined } | undefined;
+  readonly dispatch: Partial<DispatchSettings>;
+  readonly registrationsPerMinute: number;
+  readonly version: string;
+  readonly self?: Services["self"];
+  readonly log: Log;
+}
+
+export interface Orchestrator {
+  readonly app: Hono;
+  readonly dispatcher: Dispatcher;
+  start(): Promise<void>;
+  /** Long polls answer at once; pushes under way may end for up to `graceMs`. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const REFRESH_ENDPOINTS_MS = 3_000;
+const REFRESH_KEYS_MS = 30_000;
+/** A cold start may compile the whole application before it answers. */
+const DESCRIBE_MS = 30_000;
+const PROBE_MOST_MS = 30_000;
+const PROBE_MOST_DEV_MS = 2_000;
+
+export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrator> {
+  const { store, seal, signingKeys, exchange, policy, log } = parts;
+  const now = Date.now;
+  const dev = parts.auth === undefined;
+  const metrics = new Metrics();
+  const woken = () => dispatcher.wake();
+  const endpoints = new Endpoints({ store, seal, log });
+  const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
+  const describe = describeWith({ post, epoch: await store.epoch(), timeoutMs: DESCRIBE_MS });
+  const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
+  const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
+  const delivery = new Pusher({
+    endpoints,
+    post,
+    doubt: (endpointId, reason) => health.doubt(endpointId, reason),
+    observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
+  });
+  const dispatcher = new Dispatcher({
+    store,
+    delivery,
+    settings: parts.dispatch,
+    onError: (error, runId) => log.error("a run could not be advanced", { run: runId, reason: textOf(error) }),
+  });
+  metrics.gauge("aiki_runs_held", () => dispatcher.held);
+  const perMinute = parts.registrationsPerMinute;
+  const registration = new Registration({ store, endpoints, describe, seal, policy, woken, log, now, perMinute });
+  const stopping = new AbortController();
+  const services: Services = {
+    store,
+    dispatcher,
+    endpoints,
+    registration,
+    signingKeys,
+    metrics,
+    leaseMs: parts.dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs,
+    version: parts.version,
+    ...(parts.self && { self: parts.self }),
+    now,
+  };
+  const guard: { guard?: Guard } = dev ? { guard: loopbackOnly } : {};
+  const authenticate = parts.auth ? authenticateWith({ store, adminKey: parts.auth.adminKey, now }) : everyone;
+  const app = createApp({ services, authenticate, ...guard, log, stopping: stopping.signal });
+
+  const readEndpoints = async () => {
+    await endpoints.refresh();
+    health.watch();
+  };
+  const tasks: (() => void)[] = [];
+  return {
+    app,
+    dispatcher,
+    async start() {
+      await readEndpoints();
+      dispatcher.start();
+      const failed = (what: string) => (error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) log.warn(`${what} could not be read`, { reason: textOf(error) });
+      };
+      tasks.push(every(REFRESH_ENDPOINTS_MS, readEndpoints, failed("the endpoints")));
+      tasks.push(every(REFRESH_KEYS_MS, () => signingKeys.refresh(), failed("the signing keys")));
+    },
+    async stop(graceMs) {
+      for (const cancel of tasks) cancel();
+      stopping.abort();
+      health.stop();
+      await dispatcher.stop(graceMs);
+    },
+  };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
