@@ -81,16 +81,4 @@ describe("Hono", () => {
     expect((await app.request(url, init, bindings)).status).toBe(200);
     expect((await app.request(url, init, { ...bindings, AIKI_NAMESPACE: "other" })).status).toBe(401);
   });
-
-  it("keeps to the time that Lambda has left", async () => {
-    const app = new Hono();
-    app.all("/api/aiki", serveAiki(probes, options()));
-    const url = "http://app.example.com/api/aiki";
-    const push = executePush({ budgetMs: 600_000 }, { workflow: "patient", input: undefined });
-    const { headers, body } = await signedPush(key, url, push);
-    const init = { method: "POST", headers: { ...headers, host: "app.example.com" }, body: body as string };
-    const response = await app.request(url, init, { lambdaContext: { getRemainingTimeInMillis: () => 100 } });
-    const answer = (await response.json()) as { commands: { type: string; error?: { code?: string } }[] };
-    expect(answer.commands.some(({ error }) => error?.code === "OUT_OF_TIME")).toBe(true);
-  });
 });
