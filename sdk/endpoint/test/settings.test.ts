@@ -167,6 +167,13 @@ describe("options", () => {
     );
   });
 
+  it("may name several URLs", async () => {
+    const env = { AIKI_PUBLIC_KEYS: key.text, AIKI_ENDPOINT_URL: ` https://one.example/api/aiki , ${URL_}, ` };
+    expect((await ask({}, env)).code).toBe("accepted");
+    expect((await ask({}, env, executePush(), { aud: "https://one.example/api/aiki" })).code).toBe("accepted");
+    expect((await ask({}, env, executePush(), { aud: "https://two.example/api/aiki" })).code).toBe("AUDIENCE_MISMATCH");
+  });
+
   it("refuse the same version twice, and anything that is no version", () => {
     expect(() => endpoint({ workflows: [...probes, ...probes] })).toThrow(
       expect.objectContaining({ code: "DUPLICATE_WORKFLOW" }),
