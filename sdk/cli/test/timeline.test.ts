@@ -43,12 +43,12 @@ test("every kind of record has a line a person can read", () => {
     [97_000, "run", "#0", { state: "failed", error }],
   );
   expect(lines(history)).toEqual([
-    "+0.012s  ○ task  charge-card  attempt 1 failed: Error: card declined; again in 500 ms",
+    "+0.012s  ○ task  charge-card  attempt 1 failed: Error: card declined; again at +0.512s",
     "+0.600s  ✓ task  charge-card  41 ms, attempt 2",
     "+0.700s  ✗ task  charge-card #2  attempt 3 failed: Error: card declined; no more attempts",
-    "+0.800s  … sleep  grace  sleeps 1 d",
+    "+0.800s  … sleep  grace  sleeps until +1d",
     "+1min30s  ○ sleep  grace  woken early",
-    "+1min30s  … event  paid  waits at most 30 s",
+    "+1min30s  … event  paid  waits, at most until +2min",
     '+1min32s  ✓ event  paid  received {"by":"Ada"}',
     `+1min32s  … child  survey@1.0.0  started run_${"0".repeat(26)}`,
     "+1min32s  … wait  survey@1.0.0 completed  waits",
