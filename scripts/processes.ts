@@ -12,8 +12,11 @@ export interface ProgramOptions {
   /** What people call it. */
   readonly name: string;
   readonly cwd: string;
-  readonly args: readonly [string, ...string[]];
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: the Node that runs this. */
+  readonly command?: string;
+  readonly args: readonly string[];
+  /** Default: the environment of this process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const running = new Set<Program>();
@@ -22,7 +25,7 @@ process.on("exit", () => {
   for (const program of running) program.killGroup("SIGKILL");
 });
 
-/** A Node program in a process group of its own. */
+/** A running program, in a process group of its own. */
 export class Program {
   readonly name: string;
   readonly pid: number;
@@ -36,9 +39,9 @@ export class Program {
 
   constructor(options: ProgramOptions) {
     this.name = options.name;
-    this.#child = spawn(process.execPath, options.args, {
+    this.#child = spawn(options.command ?? process.execPath, options.args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: options.env ?? process.env,
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
     });

@@ -82,7 +82,7 @@ export class Stage {
       name: `the ${name} app`,
       cwd: join(root, "examples", folder),
       args: ["dist/server.js"],
-      env: { PORT: String(port), AIKI_URL: this.url, NODE_ENV: "production" },
+      env: { ...process.env, PORT: String(port), AIKI_URL: this.url, NODE_ENV: "production" },
     });
     await program.line(/ ready http/, READY_MS);
     const url = `http://localhost:${port}`;
@@ -92,8 +92,8 @@ export class Stage {
   async #startNext(): Promise<App> {
     const cwd = join(root, "examples/next");
     const next = createRequire(join(cwd, "package.json")).resolve("next/dist/bin/next");
-    const env = { AIKI_URL: this.url, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" };
-    execFileSync(process.execPath, [next, "build"], { cwd, env: { ...process.env, ...env }, stdio: "pipe" });
+    const env = { ...process.env, AIKI_URL: this.url, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" };
+    execFileSync(process.execPath, [next, "build"], { cwd, env, stdio: "pipe" });
     const port = await freePort();
     const program = new Program({ name: "the Next.js app", cwd, args: [next, "start", "--port", String(port)], env });
     await program.line(/Ready in/, READY_MS);

@@ -4,7 +4,7 @@
  */
 import type { ExecuteAnswer, ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
 import type { ServableVersion } from "@aikirun/workflow";
-import { execute, type Execution, type Host } from "@aikirun/workflow/replay";
+import type { ExecuteOptions, Execution, Host } from "@aikirun/workflow/replay";
 import type { Faults } from "./faults.js";
 import type { Invocation } from "./ledger.js";
 import type { Random } from "./random.js";
@@ -17,9 +17,8 @@ export interface EndpointOptions {
   /** The code for one push: its tasks report to the invocation and die with the process. */
   readonly code: (workflow: string, invocation: Invocation, process: Process) => ServableVersion;
   readonly databaseNow: () => number;
-  /** Breakages: another order of the history, another way to execute. */
-  readonly replay?: (records: readonly HistoryRecord[]) => readonly HistoryRecord[];
-  readonly invoke?: (run: typeof execute, options: Parameters<typeof execute>[0]) => Promise<Execution>;
+  /** The product's replay, or a broken one. */
+  readonly execute: (options: ExecuteOptions) => Promise<Execution>;
 }
 
 export type Reply =
@@ -50,17 +49,16 @@ export class Instance {
     if (!records) return { type: "history_needed" };
     const workflow = code(request.run.workflow, invocation, process);
     if (faults.strikes(0.2)) scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
-    const options = {
+    const execution = await this.#options.execute({
       workflow,
       run: request.run,
-      records: this.#options.replay?.(records) ?? records,
+      records,
       host: this.#host(process),
       logger: SILENT,
       signal,
       budgetMs: request.budgetMs,
       graceMs: 20,
-    };
-    const execution = await (this.#options.invoke ?? plainly)(execute, options);
+    });
     if (execution.state === "diverged") return { type: "diverged", divergence: execution.divergence };
     const { fence, pushId, run } = request;
     const { state, commands } = execution;
@@ -95,8 +93,4 @@ export class Instance {
       setTimer: (ms, callback) => scheduler.after(ms, process, "timer", callback),
     };
   }
-}
-
-function plainly(run: typeof execute, options: Parameters<typeof execute>[0]): Promise<Execution> {
-  return run(options);
 }

@@ -16,8 +16,8 @@ interface Before {
   records: number;
   claims: number;
   ended: boolean;
-  /** Number of the acknowledged cancel, or 0. */
-  cancelN: number;
+  mail: number;
+  readonly eventData: Set<unknown>;
   eventsRead: number;
   seen: number;
   delivered: Set<number>;
@@ -69,7 +69,8 @@ export class Invariants {
       records: 0,
       claims: 0,
       ended: false,
-      cancelN: 0,
+      mail: 0,
+      eventData: new Set(),
       eventsRead: 0,
       seen: 0,
       delivered: new Set(),
@@ -89,10 +90,12 @@ export class Invariants {
       const known = before.gen === 0 || status === "suspended" || status === "scheduled" || status === "paused";
       if (!known) this.#ledger.unknownOutcome(id);
     }
+    const moved = row.gen > before.gen || row.seq > before.seq;
+    if (moved && !row.end && row.cancelN > row.seen) this.#ledger.bar(id, row);
     before.gen = row.gen;
     before.seq = row.seq;
-    if (row.cancelN > 0) before.cancelN = row.cancelN;
-    if (row.end && before.cancelN > 0 && row.end.status !== "cancelled") {
+    // A message to a run that has ended is refused, so that every cancel here came before the end.
+    if (row.end && row.cancelN > 0 && row.end.status !== "cancelled") {
       bad("CANCEL", `${id} ${row.end.status} after an acknowledged cancel`);
     }
   }
@@ -137,6 +140,13 @@ export class Invariants {
     const { id } = row.facts;
     if (row.mail.length !== row.mailSeq) bad("MAIL", `${id} has ${row.mail.length} messages and counts ${row.mailSeq}`);
     if (row.eventIds.size !== row.mail.length) bad("MAIL", `${id} has a message twice`);
+    for (; before.mail < row.mail.length; before.mail++) {
+      const body = row.mail[before.mail]?.body;
+      if (body?.kind !== "event") continue;
+      // Whoever sends gives every event data of its own.
+      if (before.eventData.has(body.data)) bad("MAIL", `${id} has event ${String(body.data)} twice`);
+      before.eventData.add(body.data);
+    }
     if (row.seen < before.seen) bad("MAIL", `${id} has unread mail`);
     for (; before.seen < row.seen; before.seen++) {
       if (row.mail[before.seen]?.body.kind === "event") before.eventsRead += 1;

@@ -19,6 +19,7 @@ export class Ledger {
   readonly #executions = new Map<string, number>();
   readonly #unknown = new Map<string, number>();
   readonly #inputs = new Map<string, string>();
+  readonly #barred = new Map<string, { readonly gen: number; readonly seq: number }>();
   readonly #pushes = new Map<string, Map<string, Push>>();
   /** In a world without faults nothing may run twice. */
   readonly #exactlyOnce: boolean;
@@ -35,7 +36,11 @@ export class Ledger {
   }
 
   /** A push has reached an endpoint, for the first time or again. */
-  invoked(runId: string, pushId: string, gen: number): Invocation {
+  invoked(runId: string, pushId: string, { gen, seq }: { readonly gen: number; readonly seq: number }): Invocation {
+    const barred = this.#barred.get(runId);
+    if (barred && (gen > barred.gen || (gen === barred.gen && seq >= barred.seq))) {
+      throw new Violation("CANCEL", `${runId} was pushed by a decision taken after its cancel was acknowledged`);
+    }
     const pushes = this.#pushes.get(runId) ?? new Map<string, Push>();
     this.#pushes.set(runId, pushes);
     let push = pushes.get(pushId);
@@ -76,6 +81,11 @@ export class Ledger {
   /** Whether an attempt that is recorded was made. `key` is its idempotency key. */
   wasMade(key: string, attempt: number): boolean {
     return this.#executions.has(executionKey(key, attempt));
+  }
+
+  /** A cancel was in the mailbox when this fence was given out: nothing is pushed under it or a later one. */
+  bar(runId: string, fence: { readonly gen: number; readonly seq: number }): void {
+    if (!this.#barred.has(runId)) this.#barred.set(runId, { gen: fence.gen, seq: fence.seq });
   }
 
   /** Nobody knows how a push of this run ended: what it ran may run once more. */

@@ -26,7 +26,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   /** One delivery of the request to one instance. */
   function arrive(request: ExecuteRequest, signal: AbortSignal, answered: (reply: Reply, from: Invocation) => void): void {
     const instance = random.pick(options.instances);
-    const invocation = ledger.invoked(request.run.id, request.pushId, request.fence.gen);
+    const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
     instance.handle(wireCopy(request), invocation, signal).then((reply) => answered(wireCopy(reply), invocation), options.onViolation);
   }
 
@@ -35,21 +35,23 @@ export function network(process: Process, options: NetworkOptions): Delivery {
     deliver: (_route, _ns, request, signal) =>
       new Promise<DeliveryOutcome>((resolve) => {
         let settled = false;
+        let stopWaiting = () => {};
         const settle = (outcome: DeliveryOutcome) => {
           settled = true;
+          stopWaiting();
           resolve(outcome);
         };
         const later = (ms: number, label: string, outcome: DeliveryOutcome) =>
-          void scheduler.after(ms, process, label, () => settle(outcome));
+          scheduler.after(ms, process, label, () => settle(outcome));
         // The caller goes on at once; the endpoint may or may not notice.
         signal.addEventListener("abort", () => settle(failed("lost")), { once: true });
-        if (faults.strikes(0.2)) return later(faults.hopMs(), "push refused", failed("refused"));
+        if (faults.strikes(0.2)) return void later(faults.hopMs(), "push refused", failed("refused"));
         if (faults.strikes(0.2)) {
-          return later(5, "push busy", { type: "busy", retryAfterMs: random.int(0, 60), message: "busy" });
+          return void later(5, "push busy", { type: "busy", retryAfterMs: random.int(0, 60), message: "busy" });
         }
         if (faults.rate > 0) {
           const patienceMs = faults.healed ? 10_000 : random.int(40, 400);
-          later(patienceMs, "push gives up", failed(random.chance(0.3) ? "timeout" : "lost"));
+          stopWaiting = later(patienceMs, "push gives up", failed(random.chance(0.3) ? "timeout" : "lost"));
         }
         if (faults.strikes(0.5)) return;
         const reached = new AbortController();

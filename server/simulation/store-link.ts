@@ -5,34 +5,30 @@
 import type { Instant } from "../src/core/clock.js";
 import { type RunStore, StoreUnavailable } from "../src/store/port.js";
 import type { Faults } from "./faults.js";
-import type { Random } from "./random.js";
 import type { Process, Scheduler } from "./scheduler.js";
 
 export interface LinkOptions {
   readonly process: Process;
   readonly store: RunStore;
   readonly scheduler: Scheduler;
-  readonly random: Random;
   readonly faults: Faults;
   /** The database's clock. */
   readonly databaseNow: () => number;
   /** A statement failed in a way that no database fails: a violated invariant. */
   readonly onViolation: (error: unknown) => void;
-  /** Breakage: what the caller is told of a commit whose acknowledgement was lost. */
-  readonly guessCommit?: boolean;
 }
 
 /** How long a caller waits before it calls the outcome unknown. */
 const PATIENCE_MS = 120;
 
 export function storeLink(options: LinkOptions): RunStore {
-  const { process, store, scheduler, random, faults, databaseNow } = options;
+  const { process, store, scheduler, faults, databaseNow } = options;
   let newest = { database: 0, sentAt: 0, receivedAt: 0 };
 
-  function call<T>(verb: string, statement: () => Promise<T>, guess?: T): Promise<T> {
+  function call<T>(verb: string, statement: () => Promise<T>): Promise<T> {
     const sentAt = scheduler.now;
     return new Promise((resolve, reject) => {
-      const unknown = () => (guess === undefined ? reject(new StoreUnavailable(`${verb}: no answer`)) : resolve(guess));
+      const unknown = () => reject(new StoreUnavailable(`${verb}: no answer`));
       const giveUp = scheduler.after(PATIENCE_MS, process, `${verb} gives up`, unknown);
       if (faults.databaseAway || faults.strikes(0.2)) return;
       scheduler.after(faults.hopMs(), undefined, `${process.name} ${verb}`, () => {
@@ -59,12 +55,7 @@ export function storeLink(options: LinkOptions): RunStore {
     claim: (limits) => call("claim", () => store.claim(limits)),
     load: (ns, id) => call("load", () => store.load(ns, id)),
     readMail: (ns, id, after) => call("readMail", () => store.readMail(ns, id, after)),
-    commit: (commit, leaseMs) =>
-      call(
-        "commit",
-        () => store.commit(commit, leaseMs),
-        options.guessCommit && random.chance(0.5) ? { type: "committed", mailSeq: commit.seen } : undefined,
-      ),
+    commit: (commit, leaseMs) => call("commit", () => store.commit(commit, leaseMs)),
     lastCommit: (ns, id) => call("lastCommit", () => store.lastCommit(ns, id)),
     extend: (ns, id, gen, leaseMs) => call("extend", () => store.extend(ns, id, gen, leaseMs)),
     bump: (ns, id, gen, leaseMs) => call("bump", () => store.bump(ns, id, gen, leaseMs)),

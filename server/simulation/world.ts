@@ -4,15 +4,17 @@
  */
 import { newId } from "@aikirun/protocol";
 import { inputHash } from "@aikirun/protocol/canonical";
+import { execute } from "@aikirun/workflow/replay";
 import type { MessageBody, NewRun } from "../src/core/run.js";
 import { MemoryRuns } from "../src/store/memory-runs.js";
 import { type RunStore, StoreUnavailable } from "../src/store/port.js";
-import type { Breakage } from "./breakages.js";
+import { type Breakage, breakStore } from "./breakages.js";
 import { Instance } from "./endpoint.js";
 import { Faults } from "./faults.js";
 import { Invariants } from "./invariants.js";
 import { type Invocation, Ledger } from "./ledger.js";
 import { network } from "./network.js";
+import { observed } from "./observer.js";
 import { Random } from "./random.js";
 import { Replica } from "./replica.js";
 import { type Process, Scheduler } from "./scheduler.js";
@@ -93,7 +95,7 @@ class World {
       () => 1,
     );
     const invariants = new Invariants(this.#runs.rows, this.#ledger, () => this.#now());
-    this.#store = breakage?.store?.(this.#runs, random) ?? this.#runs;
+    this.#store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
     this.#instances = ["ep1", "ep2"].map((name) => new Instance(this.#endpointOptions(), name));
     this.#replicas = ["d1", "d2"].map((name) => this.#replica(name));
   }
@@ -156,14 +158,7 @@ class World {
       name,
       settings: { ...SETTINGS, leaseMs },
       link: (process) => {
-        const link = storeLink({
-          ...shared,
-          process,
-          store,
-          databaseNow: () => this.#now(),
-          onViolation,
-          guessCommit: breakage?.guessCommit === true,
-        });
+        const link = storeLink({ ...shared, process, store, databaseNow: () => this.#now(), onViolation });
         return breakage?.link?.(link) ?? link;
       },
       delivery: (process) =>
@@ -185,8 +180,7 @@ class World {
       faults: this.#faults,
       databaseNow: () => this.#now(),
       code: (name: string, invocation: Invocation, process: Process) => this.#code(name, invocation, process),
-      ...(this.#breakage?.replay ? { replay: this.#breakage.replay } : {}),
-      ...(this.#breakage?.invoke ? { invoke: this.#breakage.invoke } : {}),
+      execute: this.#breakage?.execute ?? execute,
     };
   }
 

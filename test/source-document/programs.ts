@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { root } from "../../scripts/workspaces.js";
 
 /** The document that the project was created from stands beside the repository, not in it. */
-const PLACES = [process.env["AIKI_SOURCE_DOCUMENT"], join(root, "../shared/design/source-document.txt")];
+const PLACES = [process.env["SOURCE_DOCUMENT"], join(root, "../shared/design/source-document.txt")];
 
 export function sourceDocument(): string | undefined {
   const place = PLACES.find((path) => path !== undefined && existsSync(path));

@@ -13,7 +13,7 @@ const document = sourceDocument();
 
 if (document === undefined) {
   describe("the programs of the source document", () => {
-    it("were NOT run: set AIKI_SOURCE_DOCUMENT to the document's path to run them", () => {
+    it("were NOT run: set SOURCE_DOCUMENT to the document's path to run them", () => {
       // The reader of programs works on any text, so at least that is seen.
       const text = 'Prose\n\nimport { a } from "a";\n\nexport const oneV1 = a({\n});\n\nMore prose';
       expect(programOf(text, "oneV1")).toBe('import { a } from "a";\n\nexport const oneV1 = a({\n});\n');

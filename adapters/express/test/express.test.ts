@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
 import express5 from "express";
 import express4 from "express4";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -136,3 +138,21 @@ for (const [name, express] of [
     });
   });
 }
+
+it("is loaded by require() in a CommonJS app", async () => {
+  const app = `
+    const express = require("express");
+    const { serveAiki } = require("@aikirun/express");
+    const { workflow } = require("@aikirun/workflow");
+    const hello = workflow({ name: "hello" }).v("1.0.0", { handler: async () => "Hello" });
+    const server = express().use("/api/aiki", serveAiki([hello])).listen(0, "127.0.0.1", async () => {
+      const response = await fetch("http://127.0.0.1:" + server.address().port + "/api/aiki");
+      console.log(response.headers.get("aiki-protocol"), (await response.json()).served.join());
+      server.close();
+    });`;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--input-type=commonjs", "--eval", app], {
+    cwd: import.meta.dirname,
+    env: { ...process.env, NODE_ENV: "development" },
+  });
+  expect([stdout.trim(), stderr]).toEqual(["1 hello@1.0.0", ""]);
+});

@@ -104,11 +104,23 @@ export function manifests(
         protocol: { min: PROTOCOL_VERSION, max: PROTOCOL_VERSION },
         sdk: { name: adapter, version: SDK_VERSION },
         capabilities: { inlineCheckpoints: false, streaming: false, batch: false, maxDurationMs },
-        workflows,
+        workflows: withinBound(workflows),
       };
       described = { manifest, hash: sha256Hex(JSON.stringify(manifest)) };
       made.set(maxDurationMs, described);
     }
     return described;
   };
+}
+
+/** Characters of a manifest's workflows beyond which their schemas, the only long part, are left out. */
+const WORKFLOWS_CHARS = 512 * 1024;
+
+function withinBound(workflows: Manifest["workflows"]): Manifest["workflows"] {
+  if (JSON.stringify(workflows).length <= WORKFLOWS_CHARS) return workflows;
+  return workflows.map(({ name, version, events }) => ({
+    name,
+    version,
+    events: events.map((event) => ({ name: event.name })),
+  }));
 }

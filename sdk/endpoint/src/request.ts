@@ -13,7 +13,7 @@ export interface EndpointRequest {
   readonly method: string;
   /** A header's value by its lower-case name. */
   header(name: string): string | undefined;
-  /** Called at most once, for POST only. Reads at most `LIMITS.bodyBytes`. */
+  /** Called at most once, for POST only. Keeps at most `LIMITS.bodyBytes`. */
   body(): Promise<RawBody>;
   /** The scheme of the connection that reached this process: `http` or `https`. */
   readonly scheme: string;
@@ -31,7 +31,6 @@ export interface EndpointRequest {
 export async function readPushBody(request: EndpointRequest): Promise<Uint8Array> {
   checkHeaders(request);
   const announced = announcedBytes(request);
-  if (announced !== undefined && announced > LIMITS.bodyBytes) throw tooLarge();
   const body = await request.body();
   switch (body.type) {
     case "tooLarge":

@@ -1,11 +1,14 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { endpoint } from "../src/endpoint.js";
 import { conformance, type Framework } from "./conformance.js";
 import { executions, probes, silent } from "./probes.js";
 
-/** `Request -> Response` behind node:http, for want of another runtime. */
-const web: Framework = {
+/** `Request -> Response` behind node:http. */
+const onNode: Framework = {
   name: "Request -> Response",
   adapter: "@aikirun/endpoint",
   async launch({ publicKeys }) {
@@ -38,4 +41,41 @@ function toRequest(incoming: IncomingMessage): Request {
   return new Request(`http://${incoming.headers.host}${incoming.url}`, init);
 }
 
-conformance(web);
+/** The same where a runtime has WebCrypto only: jose verifies. */
+const withoutNodeCrypto: Framework = {
+  ...onNode,
+  name: "Request -> Response without node:crypto",
+  async launch(settings) {
+    const { getBuiltinModule } = process;
+    Object.assign(process, { getBuiltinModule: undefined });
+    try {
+      return await onNode.launch(settings);
+    } finally {
+      Object.assign(process, { getBuiltinModule });
+    }
+  },
+};
+
+const onBun: Framework = {
+  name: "Bun",
+  adapter: "@aikirun/endpoint",
+  async launch({ publicKeys }) {
+    const bun = fileURLToPath(new URL("../../../node_modules/.bin/bun", import.meta.url));
+    const app = fileURLToPath(new URL("bun-app.ts", import.meta.url));
+    const env = { ...process.env, AIKI_PUBLIC_KEYS: publicKeys, NODE_ENV: "development" };
+    const child = spawn(bun, ["run", app], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const [port] = (await once(child.stdout, "data")) as [Buffer];
+    const origin = `http://127.0.0.1:${port.toString().trim()}`;
+    return {
+      url: `${origin}/api/aiki`,
+      executions: async () => Number(await (await fetch(`${origin}/executions`)).text()),
+      async close() {
+        const ended = once(child, "exit");
+        child.kill();
+        await ended;
+      },
+    };
+  },
+};
+
+for (const framework of [onNode, withoutNodeCrypto, onBun]) conformance(framework);

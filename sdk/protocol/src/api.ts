@@ -1,8 +1,8 @@
 /** Bodies of the orchestrator's HTTP API, version 1. Unknown fields are refused. */
-import { z } from "zod";
+import * as z from "zod";
+import { recordSchema } from "./history.js";
 import { LIMITS } from "./limits.js";
 import { divergenceSchema, manifestSchema } from "./push.js";
-import { recordSchema } from "./history.js";
 import {
   durationMsSchema,
   endpointIdSchema,

@@ -1,5 +1,5 @@
 /** What replay asks for. Commands carry durations, never instants: the database makes instants. */
-import { z } from "zod";
+import * as z from "zod";
 import { entryKeySchema, timingSchema } from "./history.js";
 import { LIMITS } from "./limits.js";
 import {

@@ -2,7 +2,7 @@
  * History: an append-only list of records. The state of an entry is the last record of its key; the order of the
  * records `n` is the order in which replay settles results.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { parseEntryKey } from "./key.js";
 import { LIMITS } from "./limits.js";
 import { instantSchema, jsonSchema, runIdSchema, terminalStatusSchema, wireErrorSchema } from "./values.js";

@@ -16,52 +16,57 @@ export interface JsonFault {
  * as is anything with a `toJSON` method.
  */
 export function findJsonFault(value: unknown): JsonFault | undefined {
-  return inspect(value, "$", 0, new Set());
+  const fault = inspect(value, []);
+  return fault && { path: `$${fault.path}`, reason: fault.reason };
 }
 
-function inspect(value: unknown, path: string, depth: number, ancestors: Set<object>): JsonFault | undefined {
+// Every recorded value passes through here, on each replay again: paths are put together only when there is a fault.
+function inspect(value: unknown, ancestors: object[]): JsonFault | undefined {
   switch (typeof value) {
     case "string":
     case "boolean":
     case "undefined":
       return undefined;
     case "number":
-      return Number.isFinite(value) ? undefined : { path, reason: `is ${value}` };
+      return Number.isFinite(value) ? undefined : { path: "", reason: `is ${value}` };
     case "bigint":
-      return { path, reason: "is a bigint" };
+      return { path: "", reason: "is a bigint" };
     case "symbol":
-      return { path, reason: "is a symbol" };
+      return { path: "", reason: "is a symbol" };
     case "function":
-      return { path, reason: "is a function" };
+      return { path: "", reason: "is a function" };
     default:
-      return value === null ? undefined : inspectObject(value as object, path, depth, ancestors);
+      return value === null ? undefined : inspectObject(value as object, ancestors);
   }
 }
 
-function inspectObject(value: object, path: string, depth: number, ancestors: Set<object>): JsonFault | undefined {
-  if (ancestors.has(value)) return { path, reason: "refers back to a value that contains it" };
-  if (depth >= MAX_JSON_DEPTH) return { path, reason: `is nested deeper than ${MAX_JSON_DEPTH} levels` };
+function inspectObject(value: object, ancestors: object[]): JsonFault | undefined {
+  if (ancestors.includes(value)) return { path: "", reason: "refers back to a value that contains it" };
+  if (ancestors.length >= MAX_JSON_DEPTH) return { path: "", reason: `is nested deeper than ${MAX_JSON_DEPTH} levels` };
+  ancestors.push(value);
+  const fault = inspectMembers(value, ancestors);
+  ancestors.pop();
+  return fault;
+}
+
+function inspectMembers(value: object, ancestors: object[]): JsonFault | undefined {
   if ("toJSON" in value && typeof value.toJSON === "function") {
     const plain: unknown = value.toJSON();
-    return plain === value ? undefined : inspect(plain, path, depth + 1, ancestors);
+    return plain === value ? undefined : inspect(plain, ancestors);
   }
-  ancestors.add(value);
-  try {
-    if (Array.isArray(value)) {
-      for (const [index, item] of value.entries()) {
-        const fault = inspect(item, `${path}[${index}]`, depth + 1, ancestors);
-        if (fault) return fault;
-      }
-      return undefined;
-    }
-    for (const [key, item] of Object.entries(value)) {
-      const fault = inspect(item, `${path}.${key}`, depth + 1, ancestors);
-      if (fault) return fault;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const fault = inspect(value[index], ancestors);
+      if (fault) return { path: `[${index}]${fault.path}`, reason: fault.reason };
     }
     return undefined;
-  } finally {
-    ancestors.delete(value);
   }
+  const members = value as Record<string, unknown>;
+  for (const key of Object.keys(members)) {
+    const fault = inspect(members[key], ancestors);
+    if (fault) return { path: `.${key}${fault.path}`, reason: fault.reason };
+  }
+  return undefined;
 }
 
 /** How deep the arrays and objects of a JSON text nest, found without parsing it: `JSON.parse` has no bound of its own. */

@@ -1,5 +1,5 @@
 /** The push protocol, version 1: what the orchestrator POSTs to an endpoint, and what the endpoint answers. */
-import { z } from "zod";
+import * as z from "zod";
 import { commandsSchema } from "./commands.js";
 import { historySliceSchema, recordSchema } from "./history.js";
 import { LIMITS } from "./limits.js";

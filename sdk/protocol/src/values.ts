@@ -1,5 +1,5 @@
 /** Schemas of the small values that every message is made of. */
-import { z } from "zod";
+import * as z from "zod";
 import type { JsonValue } from "./json.js";
 import { LIMITS } from "./limits.js";
 

@@ -40,6 +40,7 @@ function microtasks(): (callback: () => void) => void {
   const nextTick = runtime.process?.nextTick;
   if (!nextTick) return turn();
   // A tick that is queued by a microtask runs when the microtask queue is empty; one queued by a tick runs before
-  // the microtasks, hence the detour.
-  return (callback) => queueMicrotask(() => nextTick(callback));
+  // the microtasks, hence the detour. Not queueMicrotask: Node's costs twice as much.
+  const resolved = Promise.resolve();
+  return (callback) => void resolved.then(() => nextTick(callback));
 }

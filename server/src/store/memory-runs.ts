@@ -62,7 +62,7 @@ export class MemoryRuns implements RunStore, RunQueries {
 
   async append(message: NewMessage, maxQueued: number): Promise<AppendOutcome> {
     return this.#statement("append", () => {
-      const row = this.#find(message.ns, message.runId);
+      const row = this.find(message.ns, message.runId);
       if (!row) return { type: "unknown" };
       if (row.eventIds.has(message.eventId)) return { type: "duplicate" };
       if (!isLive(row)) return { type: "ended", status: row.status };
@@ -98,14 +98,14 @@ export class MemoryRuns implements RunStore, RunQueries {
 
   async readMail(ns: string, runId: string, after: number): Promise<Mail[]> {
     return this.#statement("readMail", () => {
-      const row = this.#find(ns, runId);
+      const row = this.find(ns, runId);
       return row ? mailAfter(row, after) : [];
     });
   }
 
   async commit(commit: Commit, leaseMs: number): Promise<CommitOutcome> {
     return this.#statement("commit", () => {
-      const row = this.#find(commit.ns, commit.runId);
+      const row = this.find(commit.ns, commit.runId);
       if (!row || !holdsFence(row, commit.fence)) return { type: "fenced" };
       if (commit.next.type === "end" && row.ctlN > commit.seen) return { type: "unread" };
       this.#apply(row, commit, leaseMs);
@@ -117,7 +117,7 @@ export class MemoryRuns implements RunStore, RunQueries {
 
   async lastCommit(ns: string, runId: string): Promise<{ gen: number; commitId: string | undefined } | undefined> {
     return this.#statement("lastCommit", () => {
-      const row = this.#find(ns, runId);
+      const row = this.find(ns, runId);
       return row && { gen: row.gen, commitId: row.lastCommit };
     });
   }
@@ -196,7 +196,7 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async getRun(ns: string, runId: string): Promise<Run | undefined> {
-    const row = this.#find(ns, runId);
+    const row = this.find(ns, runId);
     return row && toRun(row);
   }
 
@@ -224,7 +224,7 @@ export class MemoryRuns implements RunStore, RunQueries {
     after: number,
     limit: number,
   ): Promise<(HistoryRecord & { readonly at: number })[] | undefined> {
-    const row = this.#find(ns, runId);
+    const row = this.find(ns, runId);
     return row?.records
       .slice(after, after + limit)
       .map((record) => ({ ...record, at: row.recordedAt[record.n - 1] as number }));
@@ -252,18 +252,19 @@ export class MemoryRuns implements RunStore, RunQueries {
     return result;
   }
 
-  #find(ns: string, runId: string): Row | undefined {
+  /** For tests: the row itself. */
+  find(ns: string, runId: string): Row | undefined {
     return this.rows.get(rowKey(ns, runId));
   }
 
   #findLive(ns: string, runId: string): Row | undefined {
-    const row = this.#find(ns, runId);
+    const row = this.find(ns, runId);
     return row && isLive(row) ? row : undefined;
   }
 
   #existing(run: NewRun): StartOutcome | undefined {
     const { ns, id, workflow, version, reference } = run.facts;
-    const sameId = this.#find(ns, id);
+    const sameId = this.find(ns, id);
     if (sameId) {
       return sameId.requestHash === run.requestHash
         ? { type: "existing", run: toSummary(sameId) }
@@ -291,7 +292,7 @@ export class MemoryRuns implements RunStore, RunQueries {
   #insertChild(child: NewChild): void {
     const { parent, ns, id } = child.facts;
     if (parent && this.#byParentKey.has(childKey(ns, parent))) return;
-    if (this.#find(ns, id)) return;
+    if (this.find(ns, id)) return;
     const now = this.#clock();
     this.#insert(child.facts, child.requestHash, now, now + (child.delayMs ?? 0));
   }

@@ -1,7 +1,7 @@
 /** The store in memory: for tests, the simulation and virtual time. Nothing survives the process. */
 import { EPOCH, MemoryKeys, MemoryRegistry } from "./memory-registry.js";
 import { MemoryRuns, type MemoryStoreOptions } from "./memory-runs.js";
-import type { Store } from "./port.js";
+import type { RunQueries, RunStore, Store } from "./port.js";
 
 export type { MemoryStoreOptions } from "./memory-runs.js";
 
@@ -13,6 +13,29 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 export function assembleStore(runs: MemoryRuns, options: MemoryStoreOptions): Store {
   const registry = new MemoryRegistry();
   const keys = new MemoryKeys(() => options.now?.() ?? Date.now());
+  return {
+    ...runVerbs(runs),
+    saveEndpoint: (endpoint, takeOver) => registry.saveEndpoint(endpoint, takeOver),
+    markEndpoint: (ns, id, status, trouble) => registry.markEndpoint(ns, id, status, trouble),
+    listEndpoints: (ns) => registry.listEndpoints(ns),
+    removeEndpoint: (ns, id) => registry.removeEndpoint(ns, id),
+    createKey: (key) => keys.createKey(key),
+    findKey: (hash) => keys.findKey(hash),
+    listKeys: (ns) => keys.listKeys(ns),
+    revokeKey: (ns, id) => keys.revokeKey(ns, id),
+    hasKeys: () => keys.hasKeys(),
+    listSigningKeys: () => keys.listSigningKeys(),
+    addSigningKey: (key) => keys.addSigningKey(key),
+    setSigningKeyState: (kid, state) => keys.setSigningKeyState(kid, state),
+    removeSigningKey: (kid) => keys.removeSigningKey(kid),
+    epoch: () => keys.epoch(),
+    ping: () => keys.ping(),
+    close: async () => {},
+  };
+}
+
+/** The verbs as plain functions, so that one of them can be replaced. */
+export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
   return {
     now: () => runs.now(),
     start: (run, leaseMs) => runs.start(run, leaseMs),
@@ -32,21 +55,5 @@ export function assembleStore(runs: MemoryRuns, options: MemoryStoreOptions): St
     listRuns: (ns, filter, cursor, limit) => runs.listRuns(ns, filter, cursor, limit),
     readHistory: (ns, id, after, limit) => runs.readHistory(ns, id, after, limit),
     countLive: (ns) => runs.countLive(ns),
-    saveEndpoint: (endpoint, takeOver) => registry.saveEndpoint(endpoint, takeOver),
-    markEndpoint: (ns, id, status, trouble) => registry.markEndpoint(ns, id, status, trouble),
-    listEndpoints: (ns) => registry.listEndpoints(ns),
-    removeEndpoint: (ns, id) => registry.removeEndpoint(ns, id),
-    createKey: (key) => keys.createKey(key),
-    findKey: (hash) => keys.findKey(hash),
-    listKeys: (ns) => keys.listKeys(ns),
-    revokeKey: (ns, id) => keys.revokeKey(ns, id),
-    hasKeys: () => keys.hasKeys(),
-    listSigningKeys: () => keys.listSigningKeys(),
-    addSigningKey: (key) => keys.addSigningKey(key),
-    setSigningKeyState: (kid, state) => keys.setSigningKeyState(kid, state),
-    removeSigningKey: (kid) => keys.removeSigningKey(kid),
-    epoch: () => keys.epoch(),
-    ping: () => keys.ping(),
-    close: async () => {},
   };
 }

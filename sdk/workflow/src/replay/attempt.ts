@@ -64,7 +64,10 @@ export function startAttempt(
     );
   }
   const context = {
-    idempotencyKey: `${run.id}-${sha256Hex(key).slice(0, IDEMPOTENCY_HASH_CHARS)}`,
+    // Made when asked for: a hash costs more than everything else here.
+    get idempotencyKey() {
+      return `${run.id}-${sha256Hex(key).slice(0, IDEMPOTENCY_HASH_CHARS)}`;
+    },
     attempt: taskAttempt,
     signal: controller.signal,
     logger,

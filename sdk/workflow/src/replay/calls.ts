@@ -15,7 +15,7 @@ import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
 import { describeCall } from "./divergence.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
-import type { Journal } from "./journal.js";
+import type { Entry, Journal, Settle } from "./journal.js";
 
 /** A task that may run now: called for the first time, or to be tried again. */
 export interface StartableTask {
@@ -25,18 +25,16 @@ export interface StartableTask {
   readonly taskAttempt: number;
 }
 
-/** An open call: what its promise does with the record that settles it. */
-type Settle = (record: HistoryRecord) => void;
-
 export class Calls implements RunEngine {
   readonly #run: PushedRun;
   readonly #journal: Journal;
-  readonly #indexes = new Map<string, number>();
-  readonly #open = new Map<string, Settle>();
+  /** Open calls that history does not know. */
+  readonly #fresh = new Map<string, Settle>();
   /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
   readonly #lateWaits = new Map<string, Settle[]>();
   readonly #failedTasks = new WeakMap<Error, string>();
   readonly #onCall: () => void;
+  #open = 0;
   #closed = false;
 
   /** Commands of sleeps, waits and children, in the order of the calls. Whoever answers takes them out. */
@@ -54,9 +52,9 @@ export class Calls implements RunEngine {
     this.#onCall = onCall;
   }
 
-  /** Calls whose promise has not settled. */
-  get openCalls(): number {
-    return this.#open.size + this.#lateWaits.size;
+  /** Whether any call's promise has not settled. */
+  get anyOpen(): boolean {
+    return this.#open > 0;
   }
 
   /** After this no call does anything: its promise stays open for ever. */
@@ -64,16 +62,23 @@ export class Calls implements RunEngine {
     this.#closed = true;
   }
 
-  /** Settles what waits for a record. False when nothing does, so that no microtask needs to be awaited. */
-  settle(record: HistoryRecord): boolean {
-    const settle = this.#open.get(record.key);
-    this.#open.delete(record.key);
+  /** Settles what waits for a recorded result. False when nothing does, so that no microtask needs to be awaited. */
+  settleRecorded(record: HistoryRecord, entry: Entry): boolean {
+    const { settle } = entry;
+    entry.settle = undefined;
     settle?.(record);
-    const ended = record.kind === "child" && record.value.state === "ended";
-    const waits = ended ? this.#lateWaits.get(record.key) : undefined;
-    if (waits) this.#lateWaits.delete(record.key);
+    if (record.kind !== "child" || record.value.state !== "ended") return settle !== undefined;
+    const waits = this.#lateWaits.get(record.key);
+    this.#lateWaits.delete(record.key);
     for (const wait of waits ?? []) wait(record);
     return settle !== undefined || waits !== undefined;
+  }
+
+  /** Settles the task of a result that is not recorded yet. */
+  settleFresh(record: HistoryRecord): void {
+    const settle = this.#fresh.get(record.key) ?? this.#journal.look(record.key)?.settle;
+    this.#fresh.delete(record.key);
+    settle?.(record);
   }
 
   /** The key of the task whose failure an error is, or stems from. */
@@ -87,16 +92,15 @@ export class Calls implements RunEngine {
 
   task(call: TaskCall, input: unknown): Promise<unknown> {
     return this.#call(() => {
-      const addressed = addressInput(input, `Task ${call.name} was given an input`);
-      const key = this.#key("task", `${call.name}:${addressed.hash}`);
-      const entry = this.#journal.ask(key);
+      const addressed = addressInput("task", call.name, input, `Task ${call.name} was given an input`);
+      const { key, entry } = this.#journal.call(addressed.firstKey);
       if (!entry) this.asked.push(describeCall("task", call.name, addressed.text));
       const retrying =
         entry?.last.kind === "task" && entry.last.value.state === "retrying" ? entry.last.value : undefined;
       if (!entry || retrying?.due) {
         this.startable.push({ key, call, input: addressed, taskAttempt: (retrying?.attempts ?? 0) + 1 });
       }
-      return this.#settled(key, entry?.offered, (record) => this.#taskResult(call.name, record));
+      return this.#settled(key, entry, (record) => this.#taskResult(call.name, record));
     });
   }
 
@@ -104,26 +108,24 @@ export class Calls implements RunEngine {
     return this.#call(() => {
       checkName(name, "A sleep's name");
       const sleepMs = durationMs(duration, `Sleep ${name}`);
-      const key = this.#key("sleep", name);
-      const entry = this.#journal.ask(key);
+      const { key, entry } = this.#journal.call(entryKey("sleep", name, 0));
       if (!entry) {
         this.asked.push(describeCall("sleep", name));
         this.commands.push({ type: "sleep", key, durationMs: sleepMs });
       }
-      return this.#settled(key, entry?.offered, ({ value }) => ({ cancelled: value.state === "cancelled" }));
+      return this.#settled(key, entry, ({ value }) => ({ cancelled: value.state === "cancelled" }));
     });
   }
 
   waitForEvent(name: string, event: AnyEvent, timeout: Duration | undefined): Promise<EventOutcome> {
     return this.#call(() => {
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of event ${name}`);
-      const key = this.#key("event", name);
-      const entry = this.#journal.ask(key);
+      const { key, entry } = this.#journal.call(entryKey("event", name, 0));
       if (!entry) {
         this.asked.push(describeCall("event", name));
         this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
       }
-      const outcome = this.#settled(key, entry?.offered, eventOutcome);
+      const outcome = this.#settled(key, entry, eventOutcome);
       return event.schema ? handled(outcome.then((received) => checkedData(name, event, received))) : outcome;
     });
   }
@@ -135,9 +137,13 @@ export class Calls implements RunEngine {
   startChild(call: ChildCall, input: unknown): Promise<StartedChild> {
     return this.#call(() => {
       const subject = `${call.workflow}@${call.version}`;
-      const addressed = addressInput(input, `Child ${subject} was given an input`);
-      const key = this.#key("child", `${call.workflow}:${call.version}:${call.reference ?? addressed.hash}`);
-      const entry = this.#journal.ask(key);
+      const addressed = addressInput(
+        "child",
+        `${call.workflow}:${call.version}`,
+        input,
+        `Child ${subject} was given an input`,
+      );
+      const { key, entry } = this.#journal.call(childKey(call, addressed));
       const started = (runId: string): StartedChild => ({
         runId,
         waitForEnd: (awaited, timeout) => this.#waitForChild(key, subject, awaited, timeout),
@@ -149,9 +155,7 @@ export class Calls implements RunEngine {
         }
         if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
         if (!entry) this.awaitsCommit = true;
-        return this.#settled(key, entry?.offered, (record) =>
-          started(record.kind === "child" ? record.value.runId : ""),
-        );
+        return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
       };
       if (entry) return ask();
       const checked = check(call.inputSchema, input, `The input of child ${subject}`);
@@ -167,12 +171,11 @@ export class Calls implements RunEngine {
   ): Promise<ChildEnd | undefined> {
     return this.#call(() => {
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of child ${subject}`);
-      const key = this.#key("wait", `${child}/${awaited}`);
-      const entry = this.#journal.ask(key);
+      const { key, entry } = this.#journal.call(entryKey("wait", `${child}/${awaited}`, 0));
       const end = this.#journal.look(child);
       const result = (record: HistoryRecord): ChildEnd | undefined =>
         record.value.state === "timedOut" ? undefined : childEnd(this.#journal.look(child)?.last);
-      if (entry) return this.#settled(key, entry.offered, result);
+      if (entry) return this.#settled(key, entry, result);
       // The child's end was recorded before this wait was: it needs no entry of its own.
       if (end?.offered && childEnd(end.offered)) return Promise.resolve(childEnd(end.offered));
       if (childEnd(end?.last)) return this.#settledLate(child, result);
@@ -199,36 +202,38 @@ export class Calls implements RunEngine {
     }
   }
 
-  #key(kind: "task" | "sleep" | "event" | "child" | "wait", address: string): string {
-    const first = entryKey(kind, address, 0);
-    const index = this.#indexes.get(first) ?? 0;
-    this.#indexes.set(first, index + 1);
-    return index === 0 ? first : entryKey(kind, address, index);
-  }
-
   /** A promise of what `read` makes of the settling record; what `read` throws rejects it. */
-  #settled<Result>(
-    key: string,
-    offered: HistoryRecord | undefined,
-    read: (record: HistoryRecord) => Result,
-  ): Promise<Result> {
-    return handled(
-      new Promise((resolve, reject) => {
-        const settle = settler(read, resolve, reject);
-        if (offered) settle(offered);
-        else this.#open.set(key, settle);
-      }),
-    );
+  #settled<Result>(key: string, entry: Entry | undefined, read: (record: HistoryRecord) => Result): Promise<Result> {
+    return this.#promise(read, (settle) => {
+      if (entry?.offered) settle(entry.offered);
+      else if (entry) entry.settle = settle;
+      else this.#fresh.set(key, settle);
+    });
   }
 
   #settledLate<Result>(child: string, read: (record: HistoryRecord) => Result): Promise<Result> {
-    return handled(
-      new Promise((resolve, reject) => {
-        const waits = this.#lateWaits.get(child) ?? [];
-        waits.push(settler(read, resolve, reject));
-        this.#lateWaits.set(child, waits);
-      }),
-    );
+    return this.#promise(read, (settle) => {
+      const waits = this.#lateWaits.get(child);
+      if (waits) waits.push(settle);
+      else this.#lateWaits.set(child, [settle]);
+    });
+  }
+
+  #promise<Result>(read: (record: HistoryRecord) => Result, register: (settle: Settle) => void): Promise<Result> {
+    this.#open++;
+    const promise = new Promise<Result>((resolve, reject) => {
+      register((record) => {
+        this.#open--;
+        try {
+          resolve(read(record));
+        } catch (error) {
+          // Not now: a record that is offered already settles before there is a promise.
+          queueMicrotask(() => handled(promise));
+          reject(error);
+        }
+      });
+    });
+    return promise;
   }
 
   #taskResult(name: string, record: HistoryRecord): unknown {
@@ -238,20 +243,6 @@ export class Calls implements RunEngine {
     this.#failedTasks.set(error, record.key);
     throw error;
   }
-}
-
-function settler<Result>(
-  read: (record: HistoryRecord) => Result,
-  resolve: (result: Result) => void,
-  reject: (error: unknown) => void,
-): Settle {
-  return (record) => {
-    try {
-      resolve(read(record));
-    } catch (error) {
-      reject(error);
-    }
-  };
 }
 
 /** A handler may await a promise long after it was rejected, or never: that must not bring down the process. */
@@ -274,6 +265,11 @@ function childEnd(record: HistoryRecord | undefined): ChildEnd | undefined {
   if (record?.kind !== "child" || record.value.state !== "ended") return undefined;
   const { status, output, error } = record.value;
   return { status, output: copyJson(output), error };
+}
+
+function childKey(call: ChildCall, addressed: AddressedInput): string {
+  const { workflow, version, reference } = call;
+  return reference === undefined ? addressed.firstKey : entryKey("child", `${workflow}:${version}:${reference}`, 0);
 }
 
 function startCommand(key: string, call: ChildCall, addressed: AddressedInput): Command {

@@ -130,8 +130,8 @@ class Invocation {
   #offerRecords(): Promise<void> {
     return new Promise((resolve) => {
       const step = (): void => {
-        for (let record = this.#journal.offerNext(); record; record = this.#journal.offerNext()) {
-          if (this.#calls.settle(record)) return this.#host.afterMicrotasks(step);
+        for (let offer = this.#journal.offerNext(); offer; offer = this.#journal.offerNext()) {
+          if (this.#calls.settleRecorded(offer.record, offer.entry)) return this.#host.afterMicrotasks(step);
         }
         resolve();
       };
@@ -144,6 +144,7 @@ class Invocation {
     for (;;) {
       await this.#settleOutcomes();
       if (this.#stopped) return this.#answer();
+      if (this.#outcomes.length > 0) continue;
       const mayDiverge = this.#journal.unasked > 0;
       // Nothing can diverge once all of history was asked for, so tasks need not wait for the handler to rest.
       if (!mayDiverge && this.#startTasks()) continue;
@@ -156,7 +157,7 @@ class Invocation {
       }
       if (!diverges && this.#startTasks()) continue;
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && (this.#calls.openCalls > 0 || this.#options.replayOnly)) return this.#answer();
+      if (this.#running.size === 0 && (this.#calls.anyOpen || this.#options.replayOnly)) return this.#answer();
       await this.#happening();
     }
   }
@@ -168,7 +169,7 @@ class Invocation {
       if (!this.#push(outcome.command)) this.#logger.warn({ key: outcome.command.key }, NO_ROOM);
       if (this.#full || !outcome.record) continue;
       this.#ahead = true;
-      this.#calls.settle(outcome.record);
+      this.#calls.settleFresh(outcome.record);
       await this.#drained();
     }
   }

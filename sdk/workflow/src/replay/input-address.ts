@@ -1,36 +1,58 @@
-import { inputHash, type JsonValue } from "@aikirun/protocol/canonical";
+import { entryKey, inputHash, type JsonValue } from "@aikirun/protocol/canonical";
 import { jsonText } from "../record.js";
 
-/** An input as it is recorded: its JSON text (undefined when there is none) and the hash of its canonical form. */
+/** A call with an input: the key of the first call of its address, and the input's JSON text if there is one. */
 export interface AddressedInput {
+  readonly firstKey: string;
   readonly text: string | undefined;
-  readonly hash: string;
 }
 
-// Every push replays the whole history, so the same inputs are hashed again and again, and SHA-256 in JavaScript costs
-// ten times as much as looking one up. Two generations bound the memory without the bookkeeping of an exact LRU.
-const MAX_TEXTS = 5_000;
+// Every push makes every recorded call again. Looking up the key by the input's text saves canonical form, SHA-256 and
+// the making of the key, which together cost ten times as much. Two generations bound the memory without the
+// bookkeeping of an exact LRU.
+const MAX_KEYS = 5_000;
 const MAX_TEXT_CHARS = 1_024;
-let young = new Map<string, string>();
-let old = new Map<string, string>();
+type Keys = Map<string, Map<string, string>>;
+let young: Keys = new Map();
+let old: Keys = new Map();
+let youngKeys = 0;
 
-/** Throws `NOT_SERIALIZABLE`, `PAYLOAD_TOO_LARGE`. `what`: "Task x was given an input". */
-export function addressInput(value: unknown, what: string): AddressedInput {
-  const text = jsonText(value, what);
-  return { text, hash: hashOf(text ?? "null") };
+/**
+ * Addresses a call by its name (for a child `workflow:version`) and its input. Throws `NOT_SERIALIZABLE`,
+ * `PAYLOAD_TOO_LARGE`. `what` begins the message: "Task x was given an input".
+ */
+export function addressInput(kind: "task" | "child", name: string, input: unknown, what: string): AddressedInput {
+  const text = jsonText(input, what);
+  return { firstKey: firstKey(kind, name, text ?? "null"), text };
 }
 
-function hashOf(text: string): string {
-  if (text.length > MAX_TEXT_CHARS) return inputHash(JSON.parse(text));
-  const known = young.get(text);
-  if (known !== undefined) return known;
-  const hash = old.get(text) ?? inputHash(JSON.parse(text));
-  if (young.size >= MAX_TEXTS) {
+function firstKey(kind: "task" | "child", name: string, text: string): string {
+  if (text.length > MAX_TEXT_CHARS) return makeKey(kind, name, text);
+  const known = young.get(name)?.get(text);
+  // A task may be named like a child's address.
+  if (known?.startsWith(kind)) return known;
+  const moved = old.get(name)?.get(text);
+  return remember(name, text, moved?.startsWith(kind) ? moved : makeKey(kind, name, text));
+}
+
+function makeKey(kind: "task" | "child", name: string, text: string): string {
+  return entryKey(kind, `${name}:${inputHash(JSON.parse(text))}`, 0);
+}
+
+function remember(name: string, text: string, key: string): string {
+  if (youngKeys >= MAX_KEYS) {
     old = young;
     young = new Map();
+    youngKeys = 0;
   }
-  young.set(text, hash);
-  return hash;
+  let keys = young.get(name);
+  if (!keys) {
+    keys = new Map();
+    young.set(name, keys);
+  }
+  keys.set(text, key);
+  youngKeys++;
+  return key;
 }
 
 /** A fresh copy of the value that an input's text holds, so that no attempt sees what another one changed. */

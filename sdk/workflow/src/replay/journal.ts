@@ -1,14 +1,20 @@
 import type { HistoryRecord } from "@aikirun/protocol";
 
+/** What the promise of an open call does with the record that settles it. */
+export type Settle = (record: HistoryRecord) => void;
+
 /** Everything that is recorded under one key. */
 export interface Entry {
+  readonly key: string;
   /** Its last record: the state it is in. */
   readonly last: HistoryRecord;
   /** The last of its settling records that replay has come to. */
   readonly offered: HistoryRecord | undefined;
+  /** The call that waits for the next one. */
+  settle: Settle | undefined;
 }
 
-interface MutableEntry {
+interface MutableEntry extends Entry {
   last: HistoryRecord;
   offered: HistoryRecord | undefined;
   asked: boolean;
@@ -17,7 +23,9 @@ interface MutableEntry {
 /** The recorded history of one run, and what of it the handler has asked for so far. */
 export class Journal {
   readonly #entries = new Map<string, MutableEntry>();
-  readonly #settling: HistoryRecord[] = [];
+  readonly #settling: { readonly record: HistoryRecord; readonly entry: MutableEntry }[] = [];
+  /** Calls so far by the key of an address's first call; the first call alone of a recorded address is not counted. */
+  readonly #counts = new Map<string, number>();
   readonly #seenN: number;
   #next = 0;
   #offeredN = 0;
@@ -28,23 +36,39 @@ export class Journal {
     let seenN = -1;
     for (const record of records) {
       if (record.kind === "run") continue;
-      const entry = this.#entries.get(record.key);
+      const { key } = record;
+      let entry = this.#entries.get(key);
       if (entry) entry.last = record;
-      else this.#entries.set(record.key, { last: record, offered: undefined, asked: false });
-      if (settles(record)) this.#settling.push(record);
+      else {
+        entry = { key, last: record, offered: undefined, settle: undefined, asked: false };
+        this.#entries.set(key, entry);
+      }
+      if (settles(record)) this.#settling.push({ record, entry });
       seenN = Math.max(seenN, seenWith(record));
     }
     this.#seenN = seenN;
     this.#unasked = this.#entries.size;
   }
 
-  /** The entry of a call, which from now on counts as asked for. */
-  ask(key: string): Entry | undefined {
+  /**
+   * The next call of an address: its key, and its entry, which from now on counts as asked for.
+   * `first`: the key of the address's first call, index 0.
+   */
+  call(first: string): { readonly key: string; readonly entry: Entry | undefined } {
+    const firstEntry = this.#entries.get(first);
+    // The common case, kept to one look-up: each push makes every recorded call again.
+    if (firstEntry && !firstEntry.asked) return { key: first, entry: this.#ask(firstEntry) };
+    const index = this.#counts.get(first) ?? (firstEntry ? 1 : 0);
+    this.#counts.set(first, index + 1);
+    if (index === 0) return { key: first, entry: undefined };
+    const key = `${first.slice(0, -1)}${index}`;
     const entry = this.#entries.get(key);
-    if (entry && !entry.asked) {
-      entry.asked = true;
-      this.#unasked--;
-    }
+    return { key, entry: entry && this.#ask(entry) };
+  }
+
+  #ask(entry: MutableEntry): Entry {
+    entry.asked = true;
+    this.#unasked--;
     return entry;
   }
 
@@ -52,15 +76,14 @@ export class Journal {
     return this.#entries.get(key);
   }
 
-  /** The next settling record in recorded order, marked as offered; undefined when all were. */
-  offerNext(): HistoryRecord | undefined {
-    const record = this.#settling[this.#next];
-    if (!record) return undefined;
+  /** The next settling record in recorded order, marked as offered, with its entry; undefined when all were. */
+  offerNext(): { readonly record: HistoryRecord; readonly entry: Entry } | undefined {
+    const offer = this.#settling[this.#next];
+    if (!offer) return undefined;
     this.#next++;
-    this.#offeredN = record.n;
-    const entry = this.#entries.get(record.key);
-    if (entry) entry.offered = record;
-    return record;
+    this.#offeredN = offer.record.n;
+    offer.entry.offered = offer.record;
+    return offer;
   }
 
   get unasked(): number {

@@ -1,0 +1,252 @@
+/**
+ * Deliberate breakages of the rules, each as a wrapper around the product: what the rule is there for must show. A
+ * simulation that finds none of these would find nothing else either.
+ */
+import type { Command, HistoryRecord } from "@aikirun/protocol";
+import { execute, type ExecuteOptions, type Execution } from "@aikirun/workflow/replay";
+import type { Commit } from "../src/core/run.js";
+import { runVerbs } from "../src/store/memory.js";
+import { isLive, type Row } from "../src/store/memory-row.js";
+import type { MemoryRuns } from "../src/store/memory-runs.js";
+import type { RunStore } from "../src/store/port.js";
+
+export interface Breakage {
+  readonly name: string;
+  /** The rule of the design that it breaks, or the part of it. */
+  readonly rule: string;
+  /** The database: what a statement does. */
+  readonly store?: (verbs: RunStore, rows: ReadonlyMap<string, Row>) => RunStore;
+  /** What a dispatcher sees of the database. */
+  readonly link?: (link: RunStore) => RunStore;
+  /** What the endpoint makes of a history. */
+  readonly execute?: (options: ExecuteOptions) => Promise<Execution>;
+}
+
+export function breakStore(breakage: Breakage | undefined, runs: MemoryRuns): RunStore {
+  return breakage?.store ? breakage.store(runVerbs(runs), runs.rows) : runs;
+}
+
+function rowOf(rows: ReadonlyMap<string, Row>, ns: string, runId: string): Row | undefined {
+  return [...rows.values()].find((row) => row.facts.id === runId && row.facts.ns === ns);
+}
+
+/** Changes the row around a commit: before it is judged, and after it was written. */
+function aroundCommit(change: {
+  before?: (commit: Commit, row: Row) => Commit;
+  after?: (commit: Commit, row: Row) => void;
+}): NonNullable<Breakage["store"]> {
+  return (verbs, rows) => ({
+    ...verbs,
+    async commit(commit, leaseMs) {
+      const row = rowOf(rows, commit.ns, commit.runId);
+      const changed = row && isLive(row) ? (change.before?.(commit, row) ?? commit) : commit;
+      const outcome = await verbs.commit(changed, leaseMs);
+      if (row && outcome.type === "committed") change.after?.(commit, row);
+      return outcome;
+    },
+  });
+}
+
+export const BREAKAGES: readonly Breakage[] = [
+  {
+    name: "commit ignores the generation",
+    rule: "fence",
+    store: aroundCommit({ before: (commit, row) => ({ ...commit, fence: { ...commit.fence, gen: row.gen } }) }),
+  },
+  {
+    name: "commit ignores the sequence",
+    rule: "fence",
+    store: aroundCommit({ before: (commit, row) => ({ ...commit, fence: { ...commit.fence, seq: row.seq } }) }),
+  },
+  {
+    name: "park forgets unread mail",
+    rule: "2",
+    store: aroundCommit({
+      after: ({ next }, row) => {
+        if (next.type === "park") row.dueAt = next.dueAt;
+      },
+    }),
+  },
+  {
+    name: "seen is the row's counter, not what was read",
+    rule: "3",
+    store: aroundCommit({ before: (commit, row) => ({ ...commit, seen: row.mailSeq }) }),
+  },
+  {
+    name: "a duplicate event id is another message",
+    rule: "4",
+    store: (verbs) => {
+      let serial = 0;
+      return {
+        ...verbs,
+        append: (message, most) => verbs.append({ ...message, eventId: `${message.eventId}/${++serial}` }, most),
+      };
+    },
+  },
+  {
+    name: "a message does not wake",
+    rule: "append",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async append(message, most) {
+        const row = rowOf(rows, message.ns, message.runId);
+        const dueAt = row?.dueAt ?? null;
+        const outcome = await verbs.append(message, most);
+        if (row && isLive(row)) row.dueAt = dueAt;
+        return outcome;
+      },
+    }),
+  },
+  {
+    name: "a task starts from an uncommitted result",
+    rule: "7",
+    execute: ahead,
+  },
+  {
+    name: "results settle in the order of their keys, not of the records",
+    rule: "8",
+    execute: (options) => execute({ ...options, records: byKey(options.records) }),
+  },
+  {
+    name: "a lost acknowledgement counts as a commit",
+    rule: "13",
+    link: (link) => ({
+      ...link,
+      commit: (commit, leaseMs) =>
+        link.commit(commit, leaseMs).catch(() => ({ type: "committed" as const, mailSeq: commit.seen })),
+    }),
+  },
+  {
+    name: "timers are judged by a clock that is 20 ms ahead",
+    rule: "15",
+    link: (link) => ({
+      ...link,
+      now: () => {
+        const { earliest, latest } = link.now();
+        return { earliest: earliest + 20, latest: latest + 20 };
+      },
+    }),
+  },
+  {
+    name: "instants are made by a clock that is 20 ms behind",
+    rule: "16",
+    link: (link) => ({
+      ...link,
+      now: () => {
+        const { earliest, latest } = link.now();
+        return { earliest, latest: latest - 20 };
+      },
+    }),
+  },
+  {
+    name: "a terminal commit ignores unread control messages",
+    rule: "19",
+    store: aroundCommit({
+      before: (commit, row) => {
+        if (commit.next.type === "end") row.ctlN = 0;
+        return commit;
+      },
+    }),
+  },
+  {
+    name: "a run that waits for an endpoint parks without a timer",
+    rule: "20",
+    store: aroundCommit({
+      after: ({ next, trouble }, row) => {
+        if (next.type === "park" && trouble && row.status === "queued") row.dueAt = null;
+      },
+    }),
+  },
+  {
+    name: "a leased run is not due",
+    rule: "21",
+    store: aroundCommit({
+      after: ({ next }, row) => {
+        if (next.type === "keep") row.dueAt = null;
+      },
+    }),
+  },
+  {
+    name: "pushed again without a new generation",
+    rule: "gen + 1 after an unknown outcome",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async bump(ns, runId, gen, leaseMs) {
+        const row = rowOf(rows, ns, runId);
+        if (!row || row.gen !== gen || !(await verbs.extend(ns, runId, gen, leaseMs))) return undefined;
+        return { gen, seq: row.seq, tries: row.tries, mailSeq: row.mailSeq };
+      },
+    }),
+  },
+  {
+    name: "a claim keeps the generation",
+    rule: "gen + 1 for every claim",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async claim(limits) {
+        const claimed = await verbs.claim(limits);
+        return claimed.map((run) => {
+          const row = rowOf(rows, run.facts.ns, run.facts.id);
+          if (!row || run.fence.gen === 1) return run;
+          row.gen -= 1;
+          return { ...run, fence: { ...run.fence, gen: row.gen } };
+        });
+      },
+    }),
+  },
+  {
+    name: "a lease does not keep others away",
+    rule: "claim",
+    store: (verbs, rows) => ({
+      ...verbs,
+      claim(limits) {
+        for (const row of rows.values()) if (isLive(row) && row.seq % 3 === 1) row.leaseUntil = null;
+        return verbs.claim(limits);
+      },
+    }),
+  },
+  {
+    name: "mail that a commit tells of is not read",
+    rule: "3",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async commit(commit, leaseMs) {
+        const outcome = await verbs.commit(commit, leaseMs);
+        return outcome.type === "committed" && commit.next.type === "keep" ? { ...outcome, mailSeq: commit.seen } : outcome;
+      },
+    }),
+  },
+  {
+    name: "a child's end reaches its parent in a statement of its own",
+    rule: "messages in the same statement",
+    store: (verbs) => {
+      let lost = 0;
+      return {
+        ...verbs,
+        commit: (commit, leaseMs) =>
+          verbs.commit({ ...commit, messages: commit.messages.filter(() => ++lost % 3 > 0) }, leaseMs),
+      };
+    },
+  },
+];
+
+/** Replay that shows the handler its own results and lets it start new tasks from them. */
+async function ahead(options: ExecuteOptions): Promise<Execution> {
+  const commands: Command[] = [];
+  const records = [...options.records];
+  for (;;) {
+    const execution = await execute({ ...options, records });
+    if (execution.state === "diverged") return execution;
+    commands.push(...execution.commands);
+    const done = execution.commands.filter((command) => command.type === "task.completed");
+    if (execution.state === "waiting" || done.length === 0) return { state: execution.state, commands };
+    for (const { key, taskAttempt: attempts, output } of done) {
+      const value = { state: "completed" as const, attempts, ...(output === undefined ? {} : { output }) };
+      records.push({ n: records.length + 1, kind: "task", key, value });
+    }
+  }
+}
+
+function byKey(records: readonly HistoryRecord[]): HistoryRecord[] {
+  return [...records].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.n - b.n));
+}

@@ -1,0 +1,39 @@
+/**
+ * What every store must do. Run by each implementation; a new one starts by passing this. After every test each live run
+ * must have exactly one reason to progress.
+ */
+import { afterEach, beforeEach, describe, expect } from "vitest";
+import type { Arena } from "./conformance/arena.js";
+import { askingTests } from "./conformance/asking.js";
+import { committingTests } from "./conformance/committing.js";
+import { keepingKeysTests } from "./conformance/keeping-keys.js";
+import { leasingTests } from "./conformance/leasing.js";
+import { mailingTests } from "./conformance/mailing.js";
+import { racingTests } from "./conformance/racing.js";
+import { registeringTests } from "./conformance/registering.js";
+import { startingTests } from "./conformance/starting.js";
+
+export function storeConformance(name: string, makeArena: () => Promise<Arena>): void {
+  describe(`${name} conforms`, () => {
+    let arena: Arena;
+    beforeEach(async () => {
+      arena = await makeArena();
+    });
+    afterEach(async () => {
+      try {
+        expect(await arena.orphans()).toEqual([]);
+      } finally {
+        await arena.close();
+      }
+    });
+    const given = () => arena;
+    describe("start", () => startingTests(given));
+    describe("append", () => mailingTests(given));
+    describe("leases", () => leasingTests(given));
+    describe("commit", () => committingTests(given));
+    describe("races", () => racingTests(given));
+    describe("queries", () => askingTests(given));
+    describe("endpoints", () => registeringTests(given));
+    describe("keys", () => keepingKeysTests(given));
+  });
+}

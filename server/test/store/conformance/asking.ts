@@ -1,0 +1,155 @@
+import { childRunId, newId } from "@aikirun/protocol/canonical";
+import { expect, it } from "vitest";
+import {
+  type Arena,
+  commit,
+  databaseNow,
+  END,
+  end,
+  hold,
+  LEASE_MS,
+  newChild,
+  newRun,
+  NS,
+  park,
+  suspend,
+  taskDone,
+  waiting,
+} from "./arena.js";
+
+export function askingTests(given: () => Arena): void {
+  it("shows a run with all that it waits for", async () => {
+    const [store] = given().stores;
+    const run = await hold(store, newRun({ reference: "order-1" }));
+    const at = store.now().latest + 60_000;
+    const key = "child:courier:1.0.0:abc#0";
+    const child = newChild(run, key, { id: childRunId(run.facts.id, key) });
+    const error = { name: "Error", message: "again" };
+    await commit(store, run, {
+      records: [
+        taskDone(1),
+        { n: 2, kind: "sleep", key: "sleep:grace#0", value: { state: "sleeping", wakeAt: at } },
+        { n: 3, kind: "event", key: "event:delivered#0", value: { state: "waiting", timeoutAt: at + 1 } },
+        { n: 4, kind: "event", key: "event:paid#0", value: { state: "received", message: 1, data: null } },
+        { n: 5, kind: "task", key: "task:charge:def#0", value: { state: "retrying", attempts: 1, error, nextAttemptAt: at } },
+        { n: 6, kind: "child", key, value: { state: "started", runId: child.facts.id } },
+        { n: 7, kind: "wait", key: `wait:${key}/completed#0`, value: { state: "waiting" } },
+        { n: 8, kind: "task", key: "task:mail:ghi#0", value: { state: "retrying", attempts: 1, error, nextAttemptAt: at } },
+        { n: 9, kind: "task", key: "task:mail:ghi#0", value: { state: "completed", attempts: 2, output: "retrying" } },
+      ],
+      children: [child],
+      next: park("suspended", at),
+    });
+    const shown = await store.getRun(NS, run.facts.id);
+    expect(shown).toEqual({
+      id: run.facts.id,
+      workflow: "checkout",
+      version: "1.0.0",
+      status: "suspended",
+      reference: "order-1",
+      createdAt: run.facts.createdAt,
+      input: { cents: 999 },
+      runAttempt: 1,
+      records: 9,
+      nextAt: at,
+      waitsFor: [
+        { kind: "sleep", name: "grace", at },
+        { kind: "event", name: "delivered", at: at + 1 },
+        { kind: "retry", name: "charge", at },
+        { kind: "child", name: expect.stringContaining("courier:1.0.0:abc"), runId: child.facts.id },
+      ],
+    });
+  });
+
+  it("says that a run waits for an endpoint", async () => {
+    const [store] = given().stores;
+    const run = await hold(store);
+    const trouble = { code: "WORKFLOW_NOT_SERVED", message: "nobody", at: 1_000, deliveries: 0 };
+    await commit(store, run, { trouble, next: park("queued", store.now().latest + 60_000) });
+    expect(await store.getRun(NS, run.facts.id)).toMatchObject({
+      status: "queued",
+      waitsFor: [{ kind: "endpoint", name: "checkout@1.0.0" }],
+      trouble,
+    });
+  });
+
+  it("shows nothing of a run that is unknown or in another namespace", async () => {
+    const [store] = given().stores;
+    const run = await hold(store, newRun({ reference: "order-1" }));
+    expect(await store.getRun("elsewhere", run.facts.id)).toBeUndefined();
+    expect(await store.getRun(NS, newId("run"))).toBeUndefined();
+    expect(await store.findByReference("elsewhere", "checkout", "1.0.0", "order-1")).toBeUndefined();
+    expect(await store.findByReference(NS, "checkout", "1.0.0", "order-1")).toMatchObject({ id: run.facts.id, status: "running" });
+    expect(await store.listRuns("elsewhere", {}, undefined, 10)).toEqual([]);
+    expect(await store.readHistory("elsewhere", run.facts.id, 0, 10)).toBeUndefined();
+    expect(await store.countLive("elsewhere")).toEqual([]);
+  });
+
+  it("lists runs newest first, in pages", async () => {
+    const [store] = given().stores;
+    const ids: string[] = [];
+    for (let i = 0; i < 7; i++) {
+      const run = newRun({ id: newId("run", 1_700_000_000_000 + i) });
+      ids.unshift(run.facts.id);
+      await store.start(run, LEASE_MS);
+    }
+    const first = await store.listRuns(NS, {}, undefined, 3);
+    const second = await store.listRuns(NS, {}, first.at(-1)?.id, 3);
+    const third = await store.listRuns(NS, {}, second.at(-1)?.id, 3);
+    expect([...first, ...second, ...third].map(({ id }) => id)).toEqual(ids);
+    expect([first.length, second.length, third.length]).toEqual([3, 3, 1]);
+  });
+
+  it("filters lists", async () => {
+    const [store] = given().stores;
+    const suspended = await suspend(store, await hold(store, newRun({ reference: "order-1" })));
+    const ended = await hold(store, newRun({ version: "2.0.0" }));
+    await end(store, ended, { next: { ...END, status: "failed", error: { name: "E", message: "" } } });
+    const parent = await hold(store, newRun({ workflow: "other" }));
+    const child = newChild(parent, "child:courier:1:a#0");
+    await commit(store, parent, { children: [child] });
+    const found = async (filter: Parameters<typeof store.listRuns>[1]) =>
+      (await store.listRuns(NS, filter, undefined, 10)).map(({ id }) => id).sort();
+    const ids = (...runs: { facts: { id: string } }[]) => runs.map(({ facts }) => facts.id).sort();
+    expect(await found({ status: ["suspended"] })).toEqual(ids(suspended));
+    expect(await found({ status: ["failed"] })).toEqual(ids(ended));
+    expect(await found({ status: ["failed", "running"] })).toEqual(ids(ended, parent));
+    expect(await found({ status: [] })).toEqual([]);
+    expect(await found({ workflow: "checkout" })).toEqual(ids(suspended, ended));
+    expect(await found({ workflow: "checkout", version: "2.0.0" })).toEqual(ids(ended));
+    expect(await found({ reference: "order-1" })).toEqual(ids(suspended));
+    expect(await found({ parent: parent.facts.id })).toEqual(ids(child));
+    const later = databaseNow(store) + 60_000;
+    expect(await found({ createdBefore: later, createdAfter: suspended.facts.createdAt - 1 })).toHaveLength(4);
+    expect(await found({ createdAfter: later })).toEqual([]);
+    expect(await found({ createdBefore: suspended.facts.createdAt })).toEqual([]);
+  });
+
+  it("gives the history in pages, each record with the instant of its commit", async () => {
+    const [store] = given().stores;
+    const run = await hold(store);
+    expect(await store.readHistory(NS, run.facts.id, 0, 10)).toEqual([]);
+    const first = await commit(store, run, { records: [taskDone(1), taskDone(2)] });
+    await commit(store, first, { records: [taskDone(3), waiting(4)], next: park("suspended") });
+    const all = (await store.readHistory(NS, run.facts.id, 0, 10)) ?? [];
+    expect(all.map(({ at: _, ...record }) => record)).toEqual([taskDone(1), taskDone(2), taskDone(3), waiting(4)]);
+    expect(all.every(({ at }, i) => at >= (all[i - 1]?.at ?? run.facts.createdAt))).toBe(true);
+    expect((await store.readHistory(NS, run.facts.id, 1, 2))?.map(({ n }) => n)).toEqual([2, 3]);
+    expect(await store.readHistory(NS, run.facts.id, 4, 2)).toEqual([]);
+    expect(await store.readHistory(NS, newId("run"), 0, 2)).toBeUndefined();
+  });
+
+  it("counts live runs by version", async () => {
+    const [store] = given().stores;
+    await hold(store);
+    await hold(store);
+    await hold(store, newRun({ version: "2.0.0" }));
+    await hold(store, newRun({ ns: "elsewhere" }));
+    await end(store, await hold(store));
+    const counts = await store.countLive(NS);
+    expect(counts.sort((a, b) => (a.version < b.version ? -1 : 1))).toEqual([
+      { workflow: "checkout", version: "1.0.0", live: 2 },
+      { workflow: "checkout", version: "2.0.0", live: 1 },
+    ]);
+  });
+}
