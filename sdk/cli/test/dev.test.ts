@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { client } from "@aikirun/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { aiki, spawnAiki } from "./aiki.js";
+import { aiki, ended, spawnAiki } from "./aiki.js";
 import { makeProject, type Project } from "./app.js";
 
 let project: Project;
@@ -118,6 +118,23 @@ test("a run goes on after kill -9 and a new start on the same data", async () =>
   const pid = postgresPid();
   expect(await stop(after.child, "SIGTERM")).toBe(0);
   expect(isRunning(pid)).toBe(false);
+});
+
+test("a watch outlives a restart of the orchestrator", async () => {
+  const before = startDev();
+  await before.printed(`http://localhost:${project.appPort}/api/aiki`);
+  const watch = spawnAiki(["runs", "start", "hello", "--input", '{"name":"Ada","sleepMs":2000}', "--watch"], {
+    env: env(),
+  });
+  const end = ended(watch);
+  await new Promise<void>((resolve) => {
+    watch.stdout?.on("data", (chunk) => String(chunk).includes("sleep") && resolve());
+  });
+  await stop(before.child, "SIGKILL");
+  const after = startDev();
+  const { code, stdout } = await end;
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining("Hello, Ada!") });
+  expect(await stop(after.child, "SIGTERM")).toBe(0);
 });
 
 test("a second one says whose port or data it is", async () => {

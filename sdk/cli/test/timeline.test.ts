@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { type Run, recordSchema } from "@aikirun/protocol";
+import { AikiError, type Run, recordSchema } from "@aikirun/protocol";
 import { expect, test } from "vitest";
 import type { TimedRecord } from "../src/history.js";
 import { timeline, watchRun } from "../src/index.js";
@@ -61,6 +61,27 @@ test("every kind of record has a line a person can read", () => {
 test("what comes from a run cannot steer the terminal", () => {
   const [line] = lines(records([0, "event", "e#0", { state: "received", data: "\u001b[2J\u0007", message: 1 }]));
   expect(line).not.toMatch(/[\u0000-\u001f]/);
+});
+
+test("an orchestrator that is away is told once, and asked again", async () => {
+  const ending = { id: "run_1", status: "completed", createdAt: START, endedAt: START, waitsFor: [] } as unknown as Run;
+  const away = new AikiError("ORCHESTRATOR_UNREACHABLE", "Cannot reach it.");
+  const told: string[] = [];
+  let asked = 0;
+  const run = await watchRun(
+    {
+      getRun: async () => ({ ...ending, status: "running", endedAt: undefined }),
+      readHistory: async () => ({ records: [] }),
+      waitForEnd: async () => {
+        if (++asked <= 2) throw away;
+        return { ended: true, run: ending };
+      },
+    },
+    "run_1",
+    { begin: () => {}, record: () => {}, trouble: (text) => told.push(text) },
+  );
+  expect(run).toBe(ending);
+  expect(told).toEqual(["Cannot reach it."]);
 });
 
 test("watching prints what is new, tells a trouble once, and ends with the run", async () => {
