@@ -28,8 +28,9 @@ export async function watchRun(aiki: Watched, runId: string, events: WatchEvents
   let seen = 0;
   let lookMs = QUICK_LOOK_MS;
   let awaySince: number | undefined;
+  /** `run` was read since its trouble was told. */
+  let looked = true;
   const tell = onChange(events.trouble);
-  tell(troubleText(run));
   for (let ended = run.endedAt !== undefined; ; ) {
     try {
       const records = await readWholeHistory(aiki, runId, seen);
@@ -37,10 +38,12 @@ export async function watchRun(aiki: Watched, runId: string, events: WatchEvents
       seen = records.at(-1)?.n ?? seen;
       // The history was read after the end was seen, so that nothing is missing.
       if (ended) return run;
+      if (looked) tell(troubleText(run));
+      looked = false;
       lookMs = records.length > 0 ? QUICK_LOOK_MS : Math.min(lookMs * 2, SLOW_LOOK_MS);
       ({ ended, run } = await aiki.waitForEnd(runId, { timeoutMs: lookMs, ...(signal && { signal }) }));
       awaySince = undefined;
-      if (!ended) tell(troubleText(run));
+      looked = true;
     } catch (error) {
       awaySince ??= performance.now();
       if (!isOutage(error) || performance.now() - awaySince > OUTAGE_MS) throw error;
