@@ -23,6 +23,8 @@ export interface ExecuteDeps {
 export interface Invocation {
   /** How long the host lets this invocation last. */
   readonly maxDurationMs: number;
+  /** Whether a developer reads the log. */
+  readonly development: boolean;
   /** Aborts when the caller has gone. */
   readonly gone: AbortSignal | undefined;
 }
@@ -31,7 +33,7 @@ export interface Invocation {
 export async function execute(
   push: ExecuteRequest,
   bytes: number,
-  { maxDurationMs, gone }: Invocation,
+  { maxDurationMs, development, gone }: Invocation,
   { registry, kept, logger }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
@@ -54,6 +56,7 @@ export async function execute(
     host: defaultHost,
     logger,
     budgetMs,
+    warnsOfPlainAwaits: development,
     ...(gone && { signal: gone }),
   });
   if (outcome.state === "diverged") throw diverged(run, outcome.divergence);
