@@ -37,6 +37,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
   const manifestFor = manifests(adapter, served);
 
   async function post(request: EndpointRequest): Promise<EndpointAnswer> {
+    const arrivedAt = Date.now();
     const settings = settingsFor(request.bindings);
     const { push, bytes } = await authenticate(request, settings, verifier);
     const maxDurationMs = Math.min(settings.maxDurationMs, request.remainingMs ?? Number.POSITIVE_INFINITY);
@@ -52,7 +53,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
       }
       case "execute": {
         const { development } = settings;
-        const invocation = { maxDurationMs, development, gone: request.signal?.() };
+        const invocation = { arrivedAt, maxDurationMs, development, gone: request.signal?.() };
         const answer = await execute(push, bytes, invocation, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
