@@ -58,10 +58,12 @@ async function setUp(): Promise<App[]> {
   say(`  ${stage.url}\n`);
   say("Building the Next.js app and starting it beside the Express and the Hono app (about 15 seconds) ...");
   const apps = await stage.startApps();
-  say("Registering their routes with `aiki endpoints register` ...\n");
-  for (const { endpoints } of apps) {
-    for (const { name, url } of endpoints) say(await stage.aiki("endpoints", "register", url, "--name", name));
+  say("\nRegistering their routes:");
+  for (const { name, url } of apps.flatMap(({ endpoints }) => endpoints)) {
+    say(`  aiki endpoints register ${url} --name ${name}`);
+    await stage.aiki("endpoints", "register", url, "--name", name);
   }
+  say(`\n${await stage.aiki("endpoints", "list")}`);
   return apps;
 }
 
@@ -81,7 +83,7 @@ async function killAndRestart(aiki: Client, started: readonly Started[], moments
     const child = (await aiki.listRuns({ parent })).runs[0];
     return child !== undefined && (await aiki.getRun(child.id)).waitsFor.some(({ kind }) => kind === "sleep");
   });
-  say("\nThe courier is on the road. Killing the orchestrator: kill -9.");
+  say("\nThe courier is on the road, and the orchestrator gets a kill -9.");
   moments.push({ at: Date.now(), who: undefined, what: "orchestrator killed with -9" });
   await stage.killOrchestrator();
   say("It is gone; the runs are rows in Postgres. Starting it again on the same data ...");
@@ -107,11 +109,11 @@ async function finish(aiki: Client, started: readonly Started[]): Promise<Map<Sc
 async function historyOf(aiki: Client, scene: Scene, id: string): Promise<Moment[]> {
   const run = await aiki.getRun(id);
   const { records } = await aiki.readHistory(id, { limit: 1_000 });
-  const who = `${run.workflow} (${scene.servedBy})`;
+  const who = `${scene.name} (${scene.servedBy})`;
   const moments = [{ at: run.createdAt, who, what: "started" }, ...momentsOf(who, records)];
   for (const child of (await aiki.listRuns({ parent: id })).runs) {
     const { records } = await aiki.readHistory(child.id, { limit: 1_000 });
-    moments.push(...momentsOf(`${child.workflow} (Express)`, records));
+    moments.push(...momentsOf(`courier of ${scene.name} (Express)`, records));
   }
   return moments;
 }

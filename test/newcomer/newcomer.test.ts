@@ -27,7 +27,7 @@ describe("a newcomer who types what README.md says, with nothing but the packed 
   });
 
   it("reaches the first completed run in a fresh Next.js app", { timeout: INSTALLS_MS + START_MS }, async () => {
-    person.type(person.folder, CREATE_NEXT_APP);
+    await person.type(person.folder, CREATE_NEXT_APP);
     const folder = join(person.folder, "shop");
     person.useRegistry(folder);
     await reachesFirstRun(folder, "next", /Ready in/);
@@ -38,7 +38,7 @@ describe("a newcomer who types what README.md says, with nothing but the packed 
     const startApp = commands.pop() ?? "";
     let installed = performance.now();
     for (const command of commands) {
-      person.type(folder, command);
+      await person.type(folder, command);
       if (command.startsWith("npm install")) installed = performance.now();
     }
     const app = person.leave(folder, startApp);
@@ -46,7 +46,7 @@ describe("a newcomer who types what README.md says, with nothing but the packed 
     const orchestrator = person.leave(folder, readmeCommands("orchestrator").join("\n"));
     await orchestrator.line(/^aiki ready /, START_MS);
     await orchestrator.line(/endpoint .*hello@1\.0\.0/, START_MS);
-    const output = person.type(folder, readmeCommands("run").join("\n"));
+    const output = await person.type(folder, readmeCommands("run").join("\n"));
     console.log(
       `${kind}: first completed run ${((performance.now() - installed) / 1000).toFixed(1)} s after the installs`,
     );

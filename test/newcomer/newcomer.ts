@@ -1,13 +1,17 @@
 /** A machine as a newcomer has it: their own Node, an empty place, and a registry that has never heard of `@aikirun`. */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { Program } from "../../scripts/processes.js";
 import { root } from "../../scripts/workspaces.js";
 import { usersNode } from "../packages/sandbox.js";
+
+/** No single command of a newcomer may take longer. */
+const COMMAND_MS = 240_000;
 
 export interface Newcomer {
   readonly folder: string;
@@ -18,7 +22,7 @@ export interface Newcomer {
   /** Keeps npm in a folder from finding `@aikirun` anywhere else. */
   useRegistry(folder: string): void;
   /** Types a command and waits until it ends. Throws with its output when it fails. */
-  type(folder: string, command: string): string;
+  type(folder: string, command: string): Promise<string>;
   /** Types a command that stays. */
   leave(folder: string, command: string): Program;
   goAway(): Promise<void>;
@@ -46,7 +50,11 @@ export async function newcomer(): Promise<Newcomer> {
       return made;
     },
     useRegistry: (place) => writeFileSync(join(place, ".npmrc"), `@aikirun:registry=http://127.0.0.1:${port}/\n`),
-    type: (cwd, command) => execFileSync("bash", ["-c", command], { cwd, env, encoding: "utf8", stdio: "pipe" }),
+    // Not the synchronous call: the registry above must be able to say no meanwhile.
+    async type(cwd, command) {
+      const { stdout } = await promisify(execFile)("bash", ["-c", command], { cwd, env, timeout: COMMAND_MS });
+      return stdout;
+    },
     leave(cwd, command) {
       const program = new Program({ name: command, cwd, command: "bash", args: ["-c", command], env });
       programs.push(program);
