@@ -3,7 +3,7 @@
  * simulation that finds none of these would find nothing else either.
  */
 import type { Command, HistoryRecord } from "@aikirun/protocol";
-import { execute, type ExecuteOptions, type Execution } from "@aikirun/workflow/replay";
+import { type ExecuteOptions, type Execution, execute } from "@aikirun/workflow/replay";
 import type { Commit } from "../src/core/run.js";
 import { runVerbs } from "../src/store/memory.js";
 import { isLive, type Row } from "../src/store/memory-row.js";
@@ -208,11 +208,13 @@ export const BREAKAGES: readonly Breakage[] = [
   {
     name: "mail that a commit tells of is not read",
     rule: "3",
-    store: (verbs, rows) => ({
+    store: (verbs) => ({
       ...verbs,
       async commit(commit, leaseMs) {
         const outcome = await verbs.commit(commit, leaseMs);
-        return outcome.type === "committed" && commit.next.type === "keep" ? { ...outcome, mailSeq: commit.seen } : outcome;
+        return outcome.type === "committed" && commit.next.type === "keep"
+          ? { ...outcome, mailSeq: commit.seen }
+          : outcome;
       },
     }),
   },

@@ -16,7 +16,8 @@ export interface EndpointOptions {
   readonly faults: Faults;
   /** The code for one push: its tasks report to the invocation and die with the process. */
   readonly code: (workflow: string, invocation: Invocation, process: Process) => ServableVersion;
-  readonly databaseNow: () => number;
+  /** The database's clock, from which each instance's own differs. */
+  readonly now: () => number;
   /** The product's replay, or a broken one. */
   readonly execute: (options: ExecuteOptions) => Promise<Execution>;
 }
@@ -48,7 +49,8 @@ export class Instance {
     const records = this.#history(request);
     if (!records) return { type: "history_needed" };
     const workflow = code(request.run.workflow, invocation, process);
-    if (faults.strikes(0.2)) scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
+    if (faults.strikes(0.2))
+      scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
     const execution = await this.#options.execute({
       workflow,
       run: request.run,
@@ -84,9 +86,9 @@ export class Instance {
   }
 
   #host(process: Process): Host {
-    const { scheduler, random, databaseNow } = this.#options;
+    const { scheduler, random, now } = this.#options;
     return {
-      now: () => databaseNow() + this.#skewMs,
+      now: () => now() + this.#skewMs,
       random: () => random.next(),
       afterMicrotasks: (callback) => scheduler.soon(() => process.alive && callback()),
       afterTurn: (callback) => void scheduler.after(0, process, "turn", callback),

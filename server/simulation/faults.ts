@@ -8,10 +8,19 @@ export class Faults {
   healed = false;
   /** While true no statement reaches the database. */
   databaseAway = false;
+  /** While set, every push ends like this. */
+  endpointAway: "lost" | "timeout" | "refused" | undefined;
 
   constructor(random: Random) {
     this.#random = random;
     this.rate = random.chance(0.15) ? 0 : random.next() * 0.25;
+  }
+
+  /** The faults stop: from now on everything has to come to its end. */
+  heal(): void {
+    this.healed = true;
+    this.databaseAway = false;
+    this.endpointAway = undefined;
   }
 
   /** Whether something that fails `times` as often as the world's rate fails now. */

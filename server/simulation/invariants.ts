@@ -130,7 +130,8 @@ export class Invariants {
       }
     }
     if (record.kind === "event" && record.value.state === "received") {
-      if (before.delivered.has(record.value.message)) bad("EVENT", `${id} received message ${record.value.message} twice`);
+      if (before.delivered.has(record.value.message))
+        bad("EVENT", `${id} received message ${record.value.message} twice`);
       before.delivered.add(record.value.message);
     }
   }
@@ -154,7 +155,10 @@ export class Invariants {
     const kept = before.delivered.size + row.queued.length;
     // A run that ends leaves what it has not read.
     if (row.end ? kept > before.eventsRead : kept !== before.eventsRead) {
-      bad("EVENT", `${id} read ${before.eventsRead} events, received ${before.delivered.size}, queues ${row.queued.length}`);
+      bad(
+        "EVENT",
+        `${id} read ${before.eventsRead} events, received ${before.delivered.size}, queues ${row.queued.length}`,
+      );
     }
     for (const n of row.queued) if (before.delivered.has(n)) bad("EVENT", `${id} received and still queues ${n}`);
   }

@@ -53,8 +53,7 @@ export class Ledger {
       push = { gen, answered: false };
       pushes.set(pushId, push);
       if (pushes.size > 300) throw new Violation("HOT", `${runId} was pushed ${pushes.size} times`);
-    }
-    else this.unknownOutcome(runId);
+    } else this.unknownOutcome(runId);
     return { runId, push, executed: new Set() };
   }
 

@@ -15,7 +15,7 @@ export interface NetworkOptions {
   readonly instances: readonly Instance[];
   /** Whether an endpoint is registered at all. */
   readonly registered: () => boolean;
-  readonly onViolation: (error: unknown) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /** The connection of one dispatcher process to the endpoint. */
@@ -24,10 +24,16 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs: 5_000, concurrency: 100 };
 
   /** One delivery of the request to one instance. */
-  function arrive(request: ExecuteRequest, signal: AbortSignal, answered: (reply: Reply, from: Invocation) => void): void {
+  function arrive(
+    request: ExecuteRequest,
+    signal: AbortSignal,
+    answered: (reply: Reply, from: Invocation) => void,
+  ): void {
     const instance = random.pick(options.instances);
     const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
-    instance.handle(wireCopy(request), invocation, signal).then((reply) => answered(wireCopy(reply), invocation), options.onViolation);
+    instance
+      .handle(wireCopy(request), invocation, signal)
+      .then((reply) => answered(wireCopy(reply), invocation), options.fail);
   }
 
   return {
@@ -45,6 +51,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
           scheduler.after(ms, process, label, () => settle(outcome));
         // The caller goes on at once; the endpoint may or may not notice.
         signal.addEventListener("abort", () => settle(failed("lost")), { once: true });
+        if (faults.endpointAway) return void later(5, "push fails", failed(faults.endpointAway));
         if (faults.strikes(0.2)) return void later(faults.hopMs(), "push refused", failed("refused"));
         if (faults.strikes(0.2)) {
           return void later(5, "push busy", { type: "busy", retryAfterMs: random.int(0, 60), message: "busy" });
@@ -60,8 +67,9 @@ export function network(process: Process, options: NetworkOptions): Delivery {
           if (faults.strikes(0.5)) return;
           scheduler.after(faults.hopMs(), process, `push ${reply.type}`, () => {
             if (settled) return;
-            from.push.answered = true;
-            settle(asOutcome(reply));
+            const garbled = reply.type === "answer" && faults.strikes(0.2);
+            from.push.answered = !garbled;
+            settle(garbled ? garble(reply, random) : asOutcome(reply));
           });
         };
         const deliveries = faults.strikes(0.4) ? 2 : 1;
@@ -70,7 +78,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
             try {
               arrive(request, reached.signal, answered);
             } catch (error) {
-              options.onViolation(error);
+              options.fail(error);
             }
           });
         }
@@ -78,8 +86,19 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   };
 }
 
+/** An answer that no endpoint of ours gives: to another push, or to nothing. */
+function garble({ answer }: Extract<Reply, { type: "answer" }>, random: Random): DeliveryOutcome {
+  if (random.chance(0.5)) return { type: "answer", answer: { ...answer, pushId: "push_other" } };
+  return { type: "answer", answer: { ...answer, state: "more", commands: [] } };
+}
+
 function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {
-  return { type: "failed", code: reach === "refused" ? "CONNECTION_REFUSED" : "CONNECTION_LOST", message: reach, reach };
+  return {
+    type: "failed",
+    code: reach === "refused" ? "CONNECTION_REFUSED" : "CONNECTION_LOST",
+    message: reach,
+    reach,
+  };
 }
 
 function asOutcome(reply: Reply): DeliveryOutcome {

@@ -1,9 +1,9 @@
 /** One orchestrator process: the product's dispatcher on a link to the store. It can crash, stand still and come back. */
 import { newId } from "@aikirun/protocol";
+import type { Delivery } from "../src/dispatch/delivery.js";
 import { Dispatcher } from "../src/dispatch/dispatcher.js";
 import type { DispatchSettings } from "../src/dispatch/settings.js";
 import type { Timers } from "../src/dispatch/timers.js";
-import type { Delivery } from "../src/dispatch/delivery.js";
 import type { RunStore } from "../src/store/port.js";
 import type { Random } from "./random.js";
 import { newProcess, type Process, type Scheduler } from "./scheduler.js";
@@ -18,15 +18,28 @@ export interface ReplicaOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** Requests that came before the stop have their answer by then. */
+const LINGER_MS = 600;
+
 export class Replica {
   readonly #options: ReplicaOptions;
   process: Process;
   store: RunStore;
   dispatcher: Dispatcher;
+  /** Whether a load balancer sends requests here. */
+  accepting = true;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
     [this.process, this.store, this.dispatcher] = this.#boot();
+  }
+
+  /** A rolling deploy: pushes end, leases are let go, and a new process comes. */
+  async replace(graceMs: number): Promise<void> {
+    const { process, dispatcher } = this;
+    this.accepting = false;
+    await dispatcher.stop(graceMs);
+    this.#options.scheduler.after(LINGER_MS, process, "replaced", () => this.restart());
   }
 
   /** Everything in memory is gone, and with it whoever waited for an answer. */
@@ -36,6 +49,7 @@ export class Replica {
 
   restart(): void {
     this.process.alive = false;
+    this.accepting = true;
     [this.process, this.store, this.dispatcher] = this.#boot();
   }
 

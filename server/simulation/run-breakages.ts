@@ -8,8 +8,12 @@ let alive = 0;
 for (const breakage of BREAKAGES) {
   const caught = await caughtWithin(breakage, MAX_SEEDS);
   if (!caught) alive += 1;
-  const found = caught ? `seed ${String(caught.seed).padStart(4)}  ${caught.message.slice(0, 90)}` : `not in ${MAX_SEEDS} seeds`;
+  const found = caught
+    ? `seed ${String(caught.seed).padStart(4)}  ${caught.message.slice(0, 90)}`
+    : `not in ${MAX_SEEDS} seeds`;
   console.log(`${caught ? "caught" : "ALIVE "}  ${breakage.name.padEnd(66)} ${found}`);
 }
-console.log(alive === 0 ? `All ${BREAKAGES.length} breakages were caught.` : `${alive} of ${BREAKAGES.length} are alive.`);
+console.log(
+  alive === 0 ? `All ${BREAKAGES.length} breakages were caught.` : `${alive} of ${BREAKAGES.length} are alive.`,
+);
 process.exit(alive === 0 ? 0 : 1);

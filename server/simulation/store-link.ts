@@ -13,16 +13,16 @@ export interface LinkOptions {
   readonly scheduler: Scheduler;
   readonly faults: Faults;
   /** The database's clock. */
-  readonly databaseNow: () => number;
+  readonly now: () => number;
   /** A statement failed in a way that no database fails: a violated invariant. */
-  readonly onViolation: (error: unknown) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /** How long a caller waits before it calls the outcome unknown. */
 const PATIENCE_MS = 120;
 
 export function storeLink(options: LinkOptions): RunStore {
-  const { process, store, scheduler, faults, databaseNow } = options;
+  const { process, store, scheduler, faults, now } = options;
   let newest = { database: 0, sentAt: 0, receivedAt: 0 };
 
   function call<T>(verb: string, statement: () => Promise<T>): Promise<T> {
@@ -33,14 +33,14 @@ export function storeLink(options: LinkOptions): RunStore {
       if (faults.databaseAway || faults.strikes(0.2)) return;
       scheduler.after(faults.hopMs(), undefined, `${process.name} ${verb}`, () => {
         statement().then((result) => {
-          const database = databaseNow();
+          const database = now();
           if (faults.strikes(0.3)) return;
           scheduler.after(faults.hopMs(), process, `${verb} answered`, () => {
             giveUp();
             newest = { database, sentAt, receivedAt: scheduler.now };
             resolve(result);
           });
-        }, options.onViolation);
+        }, options.fail);
       });
     });
   }

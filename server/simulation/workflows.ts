@@ -42,102 +42,124 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
     sleeps.woke(run.id, name, sleepMs, cancelled);
   };
 
-  const seq = () => workflow({ name: "seq" }).v(VERSION, {
-    async handler(run) {
-      const a = await make("a").start(run, "0");
-      const b = await make("b").start(run, a);
-      return make("c").start(run, b);
-    },
-  });
-  const par = () => workflow({ name: "par" }).v(VERSION, {
-    async handler(run) {
-      const b = make("b");
-      const all = await Promise.all([make("a").start(run, "1"), b.start(run, "2"), b.start(run, "2")]);
-      return make("j").start(run, all.join());
-    },
-  });
-  const race = () => workflow({ name: "race" }).v(VERSION, {
-    events: { x: event<number>() },
-    async handler(run) {
-      const winner = await Promise.race([
-        sleep(run, "s", 30).then(() => "S"),
-        run.events.x.wait().then(({ data }) => `E${data}`),
-      ]);
-      const t = await make("w").start(run, winner);
-      await sleep(run, "s2", 40);
-      return make("end").start(run, t);
-    },
-  });
-  const taskRace = () => workflow({ name: "rtask" }).v(VERSION, {
-    async handler(run) {
-      const winner = await Promise.race([make("p").start(run, "0"), make("q").start(run, "0")]);
-      const t = await make("w").start(run, winner);
-      return make("end").start(run, t);
-    },
-  });
-  const wait = () => workflow({ name: "wait" }).v(VERSION, {
-    events: { x: event<number>() },
-    async handler(run) {
-      const first = await run.events.x.wait({ timeout: 60 });
-      const t = await make("t").start(run, first.timeout ? "TO" : `E${first.data}`);
-      const second = await run.events.x.wait({ timeout: 60 });
-      return make("u").start(run, t + (second.timeout ? "TO" : `E${second.data}`));
-    },
-  });
-  const tiny = () => workflow({ name: "tiny" }).v(VERSION, { handler: (run, input: string) => make("k").start(run, input) });
-  const child = () => workflow({ name: "child" }).v(VERSION, {
-    async handler(run) {
-      const handle = await seq().startAsChild(run);
-      const result = await handle.waitForStatus("completed");
-      return make("z").start(run, result.success ? String(result.state.output) : result.cause);
-    },
-  });
-  const kids = () => workflow({ name: "kids" }).v(VERSION, {
-    async handler(run) {
-      const one = async (input: string) => {
-        const handle = await tiny().startAsChild(run, input);
-        const result = await handle.waitForStatus("completed");
-        return result.success ? String(result.state.output) : result.cause;
-      };
-      const ends = await Promise.all([one("0"), one("0"), one("1")]);
-      return make("z").start(run, ends.join());
-    },
-  });
-  const retries = () => workflow({ name: "flaky" }).v(VERSION, {
-    events: { x: event<number>() },
-    async handler(run) {
-      const r = await flaky.start(run, "0");
-      const { data } = await run.events.x.wait();
-      const caught = await hopeless.start(run, "0").catch((error: Error) => error.name);
-      return make("g").start(run, `${r}${data}${caught}`);
-    },
-  });
-  const branches = () => workflow({ name: "bran" }).v(VERSION, {
-    events: { x: event<number>(), y: event<number>() },
-    async handler(run) {
-      const left = async () => {
+  const seq = () =>
+    workflow({ name: "seq" }).v(VERSION, {
+      async handler(run) {
         const a = await make("a").start(run, "0");
-        await sleep(run, "s", 20);
-        return make("a2").start(run, a);
-      };
-      const right = async () => {
+        const b = await make("b").start(run, a);
+        return make("c").start(run, b);
+      },
+    });
+  const par = () =>
+    workflow({ name: "par" }).v(VERSION, {
+      async handler(run) {
+        const b = make("b");
+        const all = await Promise.all([make("a").start(run, "1"), b.start(run, "2"), b.start(run, "2")]);
+        return make("j").start(run, all.join());
+      },
+    });
+  const race = () =>
+    workflow({ name: "race" }).v(VERSION, {
+      events: { x: event<number>() },
+      async handler(run) {
+        const winner = await Promise.race([
+          sleep(run, "s", 30).then(() => "S"),
+          run.events.x.wait().then(({ data }) => `E${data}`),
+        ]);
+        const t = await make("w").start(run, winner);
+        await sleep(run, "s2", 40);
+        return make("end").start(run, t);
+      },
+    });
+  const taskRace = () =>
+    workflow({ name: "rtask" }).v(VERSION, {
+      async handler(run) {
+        const winner = await Promise.race([make("p").start(run, "0"), make("q").start(run, "0")]);
+        const t = await make("w").start(run, winner);
+        return make("end").start(run, t);
+      },
+    });
+  const wait = () =>
+    workflow({ name: "wait" }).v(VERSION, {
+      events: { x: event<number>() },
+      async handler(run) {
+        const first = await run.events.x.wait({ timeout: 60 });
+        const t = await make("t").start(run, first.timeout ? "TO" : `E${first.data}`);
+        const second = await run.events.x.wait({ timeout: 60 });
+        return make("u").start(run, t + (second.timeout ? "TO" : `E${second.data}`));
+      },
+    });
+  const tiny = () =>
+    workflow({ name: "tiny" }).v(VERSION, { handler: (run, input: string) => make("k").start(run, input) });
+  const child = () =>
+    workflow({ name: "child" }).v(VERSION, {
+      async handler(run) {
+        const handle = await seq().startAsChild(run);
+        const result = await handle.waitForStatus("completed");
+        return make("z").start(run, result.success ? String(result.state.output) : result.cause);
+      },
+    });
+  const kids = () =>
+    workflow({ name: "kids" }).v(VERSION, {
+      async handler(run) {
+        const one = async (input: string) => {
+          const handle = await tiny().startAsChild(run, input);
+          const result = await handle.waitForStatus("completed");
+          return result.success ? String(result.state.output) : result.cause;
+        };
+        const ends = await Promise.all([one("0"), one("0"), one("1")]);
+        return make("z").start(run, ends.join());
+      },
+    });
+  const late = () =>
+    workflow({ name: "late" }).v(VERSION, {
+      async handler(run) {
+        const handle = await seq().startAsChild(run);
+        const first = await handle.waitForStatus("completed", { timeout: 25 });
+        const seen = first.success ? String(first.state.output) : first.cause;
+        const l = await make("l").start(run, seen);
+        const last = await handle.waitForStatus("completed");
+        return make("z").start(run, l + (last.success ? String(last.state.output) : last.cause));
+      },
+    });
+  const retries = () =>
+    workflow({ name: "flaky" }).v(VERSION, {
+      events: { x: event<number>() },
+      async handler(run) {
+        const r = await flaky.start(run, "0");
         const { data } = await run.events.x.wait();
-        const b = await make("b").start(run, `E${data}`);
-        const y = run.events.y.wait({ timeout: 25 }).then((got) => (got.timeout ? "TO" : `Y${got.data}`));
-        return Promise.race([y, make("b2").start(run, b)]);
-      };
-      const both = await Promise.all([left(), right()]);
-      return make("end").start(run, both.join());
-    },
-  });
-  const fails = () => workflow({ name: "fails" }).v(VERSION, {
-    async handler(run) {
-      await make("a").start(run, "0");
-      return hopeless.start(run, "1");
-    },
-  });
+        const caught = await hopeless.start(run, "0").catch((error: Error) => error.name);
+        return make("g").start(run, `${r}${data}${caught}`);
+      },
+    });
+  const branches = () =>
+    workflow({ name: "bran" }).v(VERSION, {
+      events: { x: event<number>(), y: event<number>() },
+      async handler(run) {
+        const left = async () => {
+          const a = await make("a").start(run, "0");
+          await sleep(run, "s", 20);
+          return make("a2").start(run, a);
+        };
+        const right = async () => {
+          const { data } = await run.events.x.wait();
+          const b = await make("b").start(run, `E${data}`);
+          const y = run.events.y.wait({ timeout: 25 }).then((got) => (got.timeout ? "TO" : `Y${got.data}`));
+          return Promise.race([y, make("b2").start(run, b)]);
+        };
+        const both = await Promise.all([left(), right()]);
+        return make("end").start(run, both.join());
+      },
+    });
+  const fails = () =>
+    workflow({ name: "fails" }).v(VERSION, {
+      async handler(run) {
+        await make("a").start(run, "0");
+        return hopeless.start(run, "1");
+      },
+    });
 
-  return { seq, par, race, rtask: taskRace, wait, tiny, child, kids, flaky: retries, bran: branches, fails };
+  return { seq, par, race, rtask: taskRace, wait, tiny, child, kids, late, flaky: retries, bran: branches, fails };
 }
 
 export type WorkflowName = keyof ReturnType<typeof workflows>;
@@ -152,6 +174,7 @@ export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
   tiny: [],
   child: [],
   kids: [],
+  late: [],
   flaky: ["x"],
   bran: ["x", "y"],
   fails: [],

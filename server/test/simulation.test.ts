@@ -7,10 +7,15 @@ const SEEDS = 5_000;
 /** Each breakage shows within a few seeds, the slowest within a few hundred. */
 const SEEDS_TO_CATCH = 1_000;
 
-test(`${SEEDS} seeds: every promise holds after every statement, and every run ends`, { timeout: 300_000 }, async () => {
+test(`${SEEDS} seeds: every promise holds after every statement, and every run ends`, {
+  timeout: 300_000,
+}, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { violation } = await simulate(seed);
-    if (violation) throw new Error(`seed ${seed}: again with npm run simulate -- --from ${seed} --count 1 --trace`, { cause: violation });
+    if (violation)
+      throw new Error(`seed ${seed}: again with npm run simulate -- --from ${seed} --count 1 --trace`, {
+        cause: violation,
+      });
   }
 });
 
@@ -22,7 +27,11 @@ test("the same seed gives the same trace, another seed another one", async () =>
 });
 
 describe("a broken rule is caught:", () => {
-  it.each(BREAKAGES.map((breakage) => [breakage.name, breakage] as const))("%s", { timeout: 120_000 }, async (_, breakage) => {
-    expect(await caughtWithin(breakage, SEEDS_TO_CATCH)).toBeDefined();
-  });
+  it.each(BREAKAGES.map((breakage) => [breakage.name, breakage] as const))(
+    "%s",
+    { timeout: 120_000 },
+    async (_, breakage) => {
+      expect(await caughtWithin(breakage, SEEDS_TO_CATCH)).toBeDefined();
+    },
+  );
 });

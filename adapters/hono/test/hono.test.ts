@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { conformance } from "../../../sdk/endpoint/test/conformance.js";
 import { executePush, type SigningKey, send, signedPush, signingKey } from "../../../sdk/endpoint/test/orchestrator.js";
-import { executions, probes, silent } from "../../../sdk/endpoint/test/probes.js";
+import { counts, probes, silent } from "../../../sdk/endpoint/test/probes.js";
 import { serveAiki } from "../src/index.js";
 
 const servers: ServerType[] = [];
@@ -25,7 +25,7 @@ conformance({
   async launch({ publicKeys }) {
     const app = new Hono();
     app.all("/api/aiki", serveAiki(probes, { publicKeys, logger: silent }));
-    return { url: `${await listen(app)}/api/aiki`, executions: async () => executions(), close };
+    return { url: `${await listen(app)}/api/aiki`, counts: async () => counts(), close };
   },
 });
 
@@ -80,17 +80,5 @@ describe("Hono", () => {
     const bindings = { AIKI_PUBLIC_KEYS: key.text, AIKI_NAMESPACE: "team", SOME_QUEUE: {} };
     expect((await app.request(url, init, bindings)).status).toBe(200);
     expect((await app.request(url, init, { ...bindings, AIKI_NAMESPACE: "other" })).status).toBe(401);
-  });
-
-  it("keeps to the time that Lambda has left", async () => {
-    const app = new Hono();
-    app.all("/api/aiki", serveAiki(probes, options()));
-    const url = "http://app.example.com/api/aiki";
-    const push = executePush({ budgetMs: 600_000 }, { workflow: "patient", input: undefined });
-    const { headers, body } = await signedPush(key, url, push);
-    const init = { method: "POST", headers: { ...headers, host: "app.example.com" }, body: body as string };
-    const response = await app.request(url, init, { lambdaContext: { getRemainingTimeInMillis: () => 100 } });
-    const answer = (await response.json()) as { commands: { type: string; error?: { code?: string } }[] };
-    expect(answer.commands.some(({ error }) => error?.code === "OUT_OF_TIME")).toBe(true);
   });
 });

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { conformance, type Framework } from "../../../sdk/endpoint/test/conformance.js";
+import type { Counts } from "../../../sdk/endpoint/test/probes.js";
 
 const APP = fileURLToPath(new URL("app", import.meta.url));
 const NEXT = createRequire(import.meta.url).resolve("next/dist/bin/next");
@@ -62,10 +63,7 @@ function router(name: string, path: string, differs: NonNullable<Framework["diff
       const { origin, close } = await start(publicKeys);
       return {
         url: origin + path,
-        async executions() {
-          const counted = (await (await fetch(`${origin}/api/probes`)).json()) as { executions: number };
-          return counted.executions;
-        },
+        counts: async () => (await (await fetch(`${origin}/api/probes`)).json()) as Counts,
         close,
       };
     },

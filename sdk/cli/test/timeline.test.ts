@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { type Run, recordSchema } from "@aikirun/protocol";
+import { AikiError, type Run, recordSchema } from "@aikirun/protocol";
 import { expect, test } from "vitest";
 import type { TimedRecord } from "../src/history.js";
 import { timeline, watchRun } from "../src/index.js";
@@ -43,12 +43,12 @@ test("every kind of record has a line a person can read", () => {
     [97_000, "run", "#0", { state: "failed", error }],
   );
   expect(lines(history)).toEqual([
-    "+0.012s  ○ task  charge-card  attempt 1 failed: Error: card declined; again in 500 ms",
+    "+0.012s  ○ task  charge-card  attempt 1 failed: Error: card declined; again at +0.512s",
     "+0.600s  ✓ task  charge-card  41 ms, attempt 2",
     "+0.700s  ✗ task  charge-card #2  attempt 3 failed: Error: card declined; no more attempts",
-    "+0.800s  … sleep  grace  sleeps 1 d",
+    "+0.800s  … sleep  grace  sleeps until +1d",
     "+1min30s  ○ sleep  grace  woken early",
-    "+1min30s  … event  paid  waits at most 30 s",
+    "+1min30s  … event  paid  waits, at most until +2min",
     '+1min32s  ✓ event  paid  received {"by":"Ada"}',
     `+1min32s  … child  survey@1.0.0  started run_${"0".repeat(26)}`,
     "+1min32s  … wait  survey@1.0.0 completed  waits",
@@ -61,6 +61,27 @@ test("every kind of record has a line a person can read", () => {
 test("what comes from a run cannot steer the terminal", () => {
   const [line] = lines(records([0, "event", "e#0", { state: "received", data: "\u001b[2J\u0007", message: 1 }]));
   expect(line).not.toMatch(/[\u0000-\u001f]/);
+});
+
+test("an orchestrator that is away is told once, and asked again", async () => {
+  const ending = { id: "run_1", status: "completed", createdAt: START, endedAt: START, waitsFor: [] } as unknown as Run;
+  const away = new AikiError("ORCHESTRATOR_UNREACHABLE", "Cannot reach it.");
+  const told: string[] = [];
+  let asked = 0;
+  const run = await watchRun(
+    {
+      getRun: async () => ({ ...ending, status: "running", endedAt: undefined }),
+      readHistory: async () => ({ records: [] }),
+      waitForEnd: async () => {
+        if (++asked <= 2) throw away;
+        return { ended: true, run: ending };
+      },
+    },
+    "run_1",
+    { begin: () => {}, record: () => {}, trouble: (text) => told.push(text) },
+  );
+  expect(run).toBe(ending);
+  expect(told).toEqual(["Cannot reach it."]);
 });
 
 test("watching prints what is new, tells a trouble once, and ends with the run", async () => {

@@ -21,7 +21,8 @@ export interface ExecuteDeps {
 }
 
 export interface Invocation {
-  /** How long the host lets this invocation last. */
+  readonly arrivedAt: number;
+  /** How long, from its arrival, the host lets this invocation last. */
   readonly maxDurationMs: number;
   /** Aborts when the caller has gone. */
   readonly gone: AbortSignal | undefined;
@@ -31,7 +32,7 @@ export interface Invocation {
 export async function execute(
   push: ExecuteRequest,
   bytes: number,
-  { maxDurationMs, gone }: Invocation,
+  { arrivedAt, maxDurationMs, gone }: Invocation,
   { registry, kept, logger }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
@@ -46,14 +47,14 @@ export async function execute(
     );
   }
   const keeps = kept.keep(run.id, history, records, bytes);
-  const budgetMs = workMs(Math.min(push.budgetMs, maxDurationMs));
+  const leftMs = Math.min(push.budgetMs, maxDurationMs) - (Date.now() - arrivedAt);
   const outcome = await replayAndGoOn({
     workflow,
     run,
     records,
     host: defaultHost,
     logger,
-    budgetMs,
+    budgetMs: workMs(leftMs),
     ...(gone && { signal: gone }),
   });
   if (outcome.state === "diverged") throw diverged(run, outcome.divergence);
@@ -71,14 +72,13 @@ export async function replay(
   const workflow = registry.get(run.workflow, run.version);
   const { records } = history;
   checkOrder(records, 0, Number.POSITIVE_INFINITY);
-  const budgetMs = REPLAY_MS;
   const outcome = await replayAndGoOn({
     workflow,
     run,
     records,
     host: defaultHost,
     logger,
-    budgetMs,
+    budgetMs: REPLAY_MS,
     replayOnly: true,
   });
   return outcome.state === "diverged" ? { fits: false, divergence: outcome.divergence } : { fits: true };
@@ -89,8 +89,9 @@ const ANSWER_MS = 2_000;
 /** A replay that takes longer hangs on something that is not durable. */
 const REPLAY_MS = 30_000;
 
-function workMs(budgetMs: number): number {
-  return Math.max(budgetMs - ANSWER_MS, budgetMs / 2);
+/** How long to work when so much time is left. */
+function workMs(leftMs: number): number {
+  return Math.max(leftMs - ANSWER_MS, leftMs / 2, 0);
 }
 
 /** Records come in the order of their numbers, between the cursor and the head. */

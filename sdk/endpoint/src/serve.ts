@@ -37,6 +37,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
   const manifestFor = manifests(adapter, served);
 
   async function post(request: EndpointRequest): Promise<EndpointAnswer> {
+    const arrivedAt = Date.now();
     const settings = settingsFor(request.bindings);
     const { push, bytes } = await authenticate(request, settings, verifier);
     const maxDurationMs = Math.min(settings.maxDurationMs, request.remainingMs ?? Number.POSITIVE_INFINITY);
@@ -51,7 +52,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "execute": {
-        const answer = await execute(push, bytes, { maxDurationMs, gone: request.signal?.() }, execution);
+        const answer = await execute(push, bytes, { arrivedAt, maxDurationMs, gone: request.signal?.() }, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
     }

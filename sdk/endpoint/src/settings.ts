@@ -47,7 +47,8 @@ export function settingsReader(options: CheckedOptions): (bindings: object | und
 function readSettings(options: CheckedOptions, env: Environment, jwks: (url: string) => KeySource): Settings {
   const urls = env("AIKI_ENDPOINT_URL")
     ?.split(",")
-    .map((url) => url.trim());
+    .map((url) => url.trim())
+    .filter((url) => url !== "");
   return {
     keys: keySource(options, env, jwks),
     urls: options.urls ?? (urls ? checkUrls(urls, "AIKI_ENDPOINT_URL") : []),

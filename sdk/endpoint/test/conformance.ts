@@ -7,6 +7,7 @@ import { manifestSchema } from "@aikirun/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CORPUS } from "./corpus.js";
 import { describePush, executePush, type SigningKey, send, sendAlone, signedPush, signingKey } from "./orchestrator.js";
+import type { Counts } from "./probes.js";
 
 export interface LaunchSettings {
   /** For `AIKI_PUBLIC_KEYS`. */
@@ -15,8 +16,8 @@ export interface LaunchSettings {
 
 export interface Launched {
   readonly url: string;
-  /** How often a handler of `probes` has been called so far. */
-  executions(): Promise<number>;
+  /** What `probes` have counted in the app's process. */
+  counts(): Promise<Counts>;
   close(): Promise<void>;
 }
 
@@ -50,7 +51,7 @@ export function conformance(framework: Framework): void {
     afterAll(async () => await app?.close());
 
     it("executes a push and echoes what it answers", async () => {
-      const before = await app.executions();
+      const before = await app.counts();
       const push = executePush();
       const { response, json } = await send(app.url, await signedPush(ed, app.url, push));
       expect(json).toMatchObject({
@@ -68,7 +69,7 @@ export function conformance(framework: Framework): void {
       expect(response.headers.get("aiki-manifest")).toMatch(/^[0-9a-f]{64}$/);
       expect(response.headers.get("cache-control")).toBe("no-store, no-transform");
       expect(response.headers.get("x-accel-buffering")).toBe("no");
-      expect(await app.executions()).toBe(before + 1);
+      expect((await app.counts()).executions).toBe(before.executions + 1);
     });
 
     it("describes itself and echoes the nonce", async () => {
@@ -137,7 +138,7 @@ export function conformance(framework: Framework): void {
     }, async () => {
       const wrong: string[] = [];
       let accepted = 0;
-      const before = await app.executions();
+      const before = await app.counts();
       for (const { name, refused, make } of CORPUS) {
         if (framework.differs?.vectors?.[name]) continue;
         const { response, json } = await send(app.url, await make({ url: app.url, ed, es, stranger }));
@@ -152,7 +153,20 @@ export function conformance(framework: Framework): void {
         }
       }
       expect(wrong).toEqual([]);
-      expect(await app.executions()).toBe(before + accepted);
+      expect((await app.counts()).executions).toBe(before.executions + accepted);
+    });
+
+    it("aborts tasks when the caller goes away", async () => {
+      const push = executePush({}, { workflow: "patient", input: undefined });
+      const { headers, body } = await signedPush(ed, app.url, push);
+      const before = await app.counts();
+      const caller = new AbortController();
+      const init = { method: "POST", headers, body: body as string, signal: caller.signal };
+      const left = expect(fetch(app.url, init)).rejects.toThrow("abort");
+      await expect.poll(async () => (await app.counts()).rests, { timeout: 5_000 }).toBe(before.rests + 1);
+      caller.abort();
+      await left;
+      await expect.poll(async () => (await app.counts()).aborts, { timeout: 5_000 }).toBe(before.aborts + 1);
     });
 
     if (framework.differs?.largeBody) return;

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { endpoint } from "../src/endpoint.js";
 import { conformance, type Framework } from "./conformance.js";
-import { executions, probes, silent } from "./probes.js";
+import { type Counts, counts, probes, silent } from "./probes.js";
 
 /** `Request -> Response` behind node:http. */
 const onNode: Framework = {
@@ -14,7 +14,9 @@ const onNode: Framework = {
   async launch({ publicKeys }) {
     const handle = endpoint({ workflows: probes, logger: silent });
     const server = createServer(async (incoming, outgoing) => {
-      const response = await handle(toRequest(incoming), { AIKI_PUBLIC_KEYS: publicKeys });
+      const gone = new AbortController();
+      outgoing.on("close", () => gone.abort());
+      const response = await handle(toRequest(incoming, gone.signal), { AIKI_PUBLIC_KEYS: publicKeys });
       outgoing.writeHead(response.status, Object.fromEntries(response.headers));
       outgoing.end(Buffer.from(await response.arrayBuffer()));
       incoming.resume();
@@ -22,13 +24,13 @@ const onNode: Framework = {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/aiki`,
-      executions: async () => executions(),
+      counts: async () => counts(),
       close: () => new Promise<void>((resolve) => server.close(() => resolve())),
     };
   },
 };
 
-function toRequest(incoming: IncomingMessage): Request {
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
   const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)] as [string, string]);
   const method = incoming.method ?? "GET";
   const hasBody = method !== "GET" && method !== "HEAD";
@@ -36,6 +38,7 @@ function toRequest(incoming: IncomingMessage): Request {
     method,
     headers,
     duplex: "half",
+    signal,
     ...(hasBody && { body: incoming as never }),
   };
   return new Request(`http://${incoming.headers.host}${incoming.url}`, init);
@@ -68,7 +71,7 @@ const onBun: Framework = {
     const origin = `http://127.0.0.1:${port.toString().trim()}`;
     return {
       url: `${origin}/api/aiki`,
-      executions: async () => Number(await (await fetch(`${origin}/executions`)).text()),
+      counts: async () => (await (await fetch(`${origin}/counts`)).json()) as Counts,
       async close() {
         const ended = once(child, "exit");
         child.kill();

@@ -3,10 +3,18 @@ import { type Logger, task, workflow } from "@aikirun/workflow";
 
 /** Counted over all copies of this module that a bundler may make. */
 const counters = globalThis as { aikiProbeExecutions?: number; aikiProbeRests?: number; aikiProbeAborts?: number };
-export const executions = (): number => counters.aikiProbeExecutions ?? 0;
-/** Tasks that have begun to rest, and those of them whose signal has aborted. */
-export const rests = (): number => counters.aikiProbeRests ?? 0;
-export const aborts = (): number => counters.aikiProbeAborts ?? 0;
+const executions = (): number => counters.aikiProbeExecutions ?? 0;
+const rests = (): number => counters.aikiProbeRests ?? 0;
+const aborts = (): number => counters.aikiProbeAborts ?? 0;
+
+export interface Counts {
+  /** Calls of the handler of `hello`. */
+  readonly executions: number;
+  /** Tasks that have begun to rest, and those of them whose signal has aborted. */
+  readonly rests: number;
+  readonly aborts: number;
+}
+export const counts = (): Counts => ({ executions: executions(), rests: rests(), aborts: aborts() });
 
 const hello = workflow({ name: "hello" }).v("1.0.0", {
   async handler(_run, input: { name: string }) {

@@ -16,7 +16,7 @@ import {
   signedPush,
   signingKey,
 } from "./orchestrator.js";
-import { executions, probes, silent } from "./probes.js";
+import { counts, probes, silent } from "./probes.js";
 
 const URL_ = "http://app.test/api/aiki";
 const packageJson = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -94,7 +94,7 @@ describe("keys", () => {
     async (env) => {
       const { logger, told } = listening();
       const handle = endpoint({ workflows: probes, logger });
-      const before = executions();
+      const before = counts();
       for (let i = 0; i < 3; i++) {
         const { status, code, json } = await askOf(handle, env);
         expect([status, code]).toEqual([403, "KEYS_MISSING"]);
@@ -103,7 +103,7 @@ describe("keys", () => {
         );
       }
       expect(told.map(({ code }) => code)).toEqual(["KEYS_MISSING"]);
-      expect(executions()).toBe(before);
+      expect(counts()).toEqual(before);
     },
   );
 
@@ -165,6 +165,13 @@ describe("options", () => {
     expect((await ask({ issuer: "http://orchestrator.test", namespace: "default", url: URL_ }, env)).code).toBe(
       "accepted",
     );
+  });
+
+  it("may name several URLs", async () => {
+    const env = { AIKI_PUBLIC_KEYS: key.text, AIKI_ENDPOINT_URL: ` https://one.example/api/aiki , ${URL_}, ` };
+    expect((await ask({}, env)).code).toBe("accepted");
+    expect((await ask({}, env, executePush(), { aud: "https://one.example/api/aiki" })).code).toBe("accepted");
+    expect((await ask({}, env, executePush(), { aud: "https://two.example/api/aiki" })).code).toBe("AUDIENCE_MISMATCH");
   });
 
   it("refuse the same version twice, and anything that is no version", () => {

@@ -4,6 +4,6 @@ export * from "./canonical.js";
 export type { WorkflowClient } from "./client.js";
 export * from "./commands.js";
 export * from "./history.js";
-export * from "./publicKey.js";
+export * from "./public-key.js";
 export * from "./push.js";
 export * from "./values.js";

@@ -24,13 +24,11 @@ function turn(): (callback: () => void) => void {
   const immediate = runtime.setImmediate;
   if (immediate) return (callback) => immediate(callback);
   if (typeof MessageChannel === "undefined") return (callback) => void setTimeout(callback, 0);
-  const waiting: (() => void)[] = [];
   return (callback) => {
     const { port1, port2 } = new MessageChannel();
-    waiting.push(callback);
     port1.onmessage = () => {
       port1.close();
-      waiting.shift()?.();
+      callback();
     };
     port2.postMessage(null);
   };

@@ -2,7 +2,14 @@
 import type { Command, HistoryRecord, JsonValue, PushedRun } from "@aikirun/protocol";
 import { childRunId, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { ServableVersion } from "@aikirun/workflow";
-import { defaultHost, type ExecuteOptions, type Execution, execute, type Host } from "@aikirun/workflow/replay";
+import {
+  defaultHost,
+  type ExecuteOptions,
+  type Execution,
+  execute,
+  type Host,
+  type Logger,
+} from "@aikirun/workflow/replay";
 
 export const RUN_ID = "run_01kaqsxkz00000000000000000";
 
@@ -22,6 +29,11 @@ export function pushedRun(workflow: ServableVersion, input?: JsonValue): PushedR
 export const stillHost: Host = { ...defaultHost, now: () => 0, random: () => 0 };
 export const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
+/** As it is written down: no stacks, which name the places of this checkout. */
+export function withoutStacks<Value>(value: Value): Value {
+  return value && JSON.parse(JSON.stringify(value, (key, member) => (key === "stack" ? undefined : member)));
+}
+
 type RecordBody = HistoryRecord extends infer R ? (R extends HistoryRecord ? Omit<R, "n"> : never) : never;
 
 /** One run: its history, and what could happen to it next. */
@@ -32,6 +44,7 @@ export class Orchestrator {
   /** Events that were sent and not received. */
   readonly mailbox = new Map<string, JsonValue[]>();
   pushes = 0;
+  logger: Logger = silent;
 
   constructor(workflow: ServableVersion, input?: JsonValue) {
     this.workflow = workflow;
@@ -46,7 +59,7 @@ export class Orchestrator {
       run,
       records: [...this.records],
       host: stillHost,
-      logger: silent,
+      logger: this.logger,
       graceMs: 20,
       ...options,
     });

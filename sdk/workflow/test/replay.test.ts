@@ -1,8 +1,9 @@
-import { event, TaskFailedError, task, workflow } from "@aikirun/workflow";
+import { event, type StandardSchemaV1, TaskFailedError, task, workflow } from "@aikirun/workflow";
 import { describe, expect, it } from "vitest";
-import { Orchestrator } from "./orchestrator.js";
+import { Orchestrator, silent } from "./orchestrator.js";
 
 const add = task({ name: "add", handler: ({ a, b }: { a: number; b: number }) => a + b });
+const leafVersion = workflow({ name: "leaf" }).v("1", { async handler() {} });
 const echo = task({ name: "echo", handler: async (value: string) => value });
 
 describe("a run from start to end", () => {
@@ -139,6 +140,25 @@ describe("children", () => {
     expect(of.records.some((record) => record.kind === "wait")).toBe(false);
   });
 
+  it("need none either when they ended between the handler's last result and its asking", async () => {
+    const patient = workflow({ name: "patient" }).v("1", {
+      async handler(run) {
+        const child = await leaf.startAsChild(run, 1);
+        await run.sleep("busy", 10);
+        const result = await child.waitForStatus("completed", { timeout: 5 });
+        return result.success;
+      },
+    });
+    const of = new Orchestrator(patient);
+    const answer = await of.push();
+    if (answer.state === "diverged") throw new Error("diverged");
+    of.commit(answer.commands);
+    const [child, sleep] = of.open() as [string, string];
+    of.settle(sleep);
+    of.settle(child);
+    expect(await of.push()).toEqual({ state: "waiting", commands: [{ type: "run.completed", output: true }] });
+  });
+
   it("with a reference id take the recorded run's id", async () => {
     const adopting = workflow({ name: "adopting" }).v("1", {
       async handler(run) {
@@ -153,6 +173,183 @@ describe("children", () => {
     const { key } = answer.commands[0] as { key: string };
     of.append({ kind: "child", key, value: { state: "started", runId: "run_01kaqsxkz0zzzzzzzzzzzzzzzz" } });
     expect(await of.finish()).toEqual({ state: "completed", output: "run_01kaqsxkz0zzzzzzzzzzzzzzzz" });
+  });
+});
+
+describe("the order of results", () => {
+  it("is that of completion, however long the way of each through the handler", async () => {
+    const both = workflow({ name: "both" }).v("1", {
+      async handler(run) {
+        let way = echo.start(run, "first");
+        for (let i = 0; i < 20; i++) way = way.then((value) => value);
+        return Promise.race([way, echo.start(run, "second")]);
+      },
+    });
+    const of = new Orchestrator(both);
+    expect(await of.finish()).toEqual({ state: "completed", output: "first" });
+    // Replayed from its records, the race ends the same way.
+    const again = new Orchestrator(both);
+    again.records.push(...of.records.slice(0, -1));
+    expect(await again.finish()).toEqual({ state: "completed", output: "first" });
+  });
+
+  it("of sleeps and events is that of their records, not of the calls", async () => {
+    const either = workflow({ name: "either" }).v("1", {
+      handler: (run) =>
+        Promise.race([
+          run.sleep("a", 1).then(() => "a"),
+          run.sleep("b", 1).then(() => "b"),
+          run.sleep("c", 1).then(() => "c"),
+        ]),
+    });
+    const of = new Orchestrator(either);
+    const answer = await of.push();
+    if (answer.state === "diverged") throw new Error("diverged");
+    of.commit(answer.commands);
+    for (const name of ["c", "a", "b"]) of.settle(`sleep:${name}#0`);
+    expect(await of.finish()).toEqual({ state: "completed", output: "c" });
+  });
+});
+
+describe("a plain await", () => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it("beside open calls is given two turns of the event loop", async () => {
+    const mixed = workflow({ name: "mixed" }).v("1", {
+      async handler(run) {
+        const later = turn().then(() => echo.start(run, "later"));
+        await Promise.all([run.sleep("s", 10), later]);
+      },
+    });
+    expect(await new Orchestrator(mixed).push()).toMatchObject({
+      state: "waiting",
+      commands: [{ type: "sleep" }, { type: "task.completed", output: "later" }],
+    });
+  });
+
+  it("that is all the handler does is waited for", async () => {
+    const slow = workflow({ name: "slow" }).v("1", {
+      async handler(run) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return echo.start(run, "after");
+      },
+    });
+    const of = new Orchestrator(slow);
+    const warnings: unknown[] = [];
+    of.logger = { ...silent, warn: (line: object | string) => void warnings.push(line) };
+    expect(await of.push({ warnsOfPlainAwaits: true })).toMatchObject({ state: "waiting" });
+    expect(await of.push({ warnsOfPlainAwaits: true })).toMatchObject({ state: "waiting" });
+    expect(warnings).toEqual([
+      expect.stringMatching(/^Aiki: the handler of slow@1 awaits something that is not recorded/),
+    ]);
+    expect(await of.finish()).toEqual({ state: "completed", output: "after" });
+  });
+});
+
+describe("a rejection that nobody has awaited yet", () => {
+  it("does not bring down the process", async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const boom = task({
+      name: "boom",
+      handler: async () => {
+        throw new Error("no");
+      },
+    });
+    const late = workflow({ name: "late" }).v("1", {
+      async handler(run) {
+        const failing = boom.start(run);
+        const invalid = run.sleep("", 10);
+        await run.sleep("s", 10);
+        await Promise.allSettled([failing, invalid]).then((results) => results.map(({ status }) => status));
+        await failing;
+      },
+    });
+    const end = await new Orchestrator(late).finish();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    process.off("unhandledRejection", note);
+    expect(end).toMatchObject({ state: "failed", error: { code: "TASK_FAILED" } });
+    expect(unhandled).toEqual([]);
+  });
+});
+
+describe("the run's logger", () => {
+  it("writes each line once over all replays", async () => {
+    const lines: string[] = [];
+    const logger = { ...silent, info: (line: object | string) => void lines.push(String(line)) };
+    const talkative = workflow({ name: "talkative" }).v("1", {
+      async handler(run) {
+        run.logger.info("start");
+        await run.sleep("s", 10);
+        run.logger.info("slept");
+        await echo.start(run, "a");
+        run.logger.info("did a");
+        await echo.start(run, "b");
+        run.logger.info("did b");
+        await run.events.go.wait();
+        run.logger.info("go");
+        const child = await leafVersion.startAsChild(run);
+        await child.waitForStatus("completed");
+        run.logger.info("end");
+      },
+      events: { go: event() },
+    });
+    const of = new Orchestrator(talkative);
+    of.mailbox.set("go", [null]);
+    of.logger = logger;
+    await of.finish();
+    expect(lines).toEqual(["start", "slept", "did a", "did b", "go", "end"]);
+  });
+});
+
+describe("schemas", () => {
+  const positive = {
+    "~standard": {
+      version: 1 as const,
+      vendor: "test",
+      validate: (value: unknown) =>
+        typeof value === "number" && value > 0
+          ? { value: value * 10 }
+          : { issues: [{ message: "must be positive", path: ["n"] }] },
+    },
+  } satisfies StandardSchemaV1<number, number>;
+
+  it("check and transform the input of runs and tasks, outputs and events", async () => {
+    const times = task({ name: "times", schema: { input: positive, output: positive }, handler: (n) => n + 1 });
+    const all = workflow({ name: "all" }).v("1", {
+      schema: { input: positive },
+      async handler(run, n) {
+        const { data } = await run.events.more.wait();
+        return [n, await times.start(run, 2), data];
+      },
+      events: { more: event({ schema: positive }) },
+    });
+    const of = new Orchestrator(all, 1);
+    of.mailbox.set("more", [3]);
+    expect(await of.finish()).toEqual({ state: "completed", output: [10, 210, 30] });
+    const bad = new Orchestrator(all, -1);
+    expect(await bad.finish()).toMatchObject({ state: "failed", error: { code: "SCHEMA_INVALID" } });
+    const rogue = new Orchestrator(all, 1);
+    rogue.mailbox.set("more", [-3]);
+    expect(await rogue.finish()).toMatchObject({
+      state: "failed",
+      error: { message: "The data of event more does not match its schema: n: must be positive." },
+    });
+  });
+
+  it("fail a task at once, whatever its retry policy", async () => {
+    const times = task({
+      name: "times",
+      schema: { input: positive },
+      retry: { type: "fixed", maxAttempts: 9, delayMs: 1 },
+      handler: (n) => n,
+    });
+    const run = workflow({ name: "w" }).v("1", { handler: (context) => times.start(context, -2) });
+    expect(await new Orchestrator(run).finish()).toMatchObject({
+      state: "failed",
+      error: { code: "TASK_FAILED", cause: { code: "SCHEMA_INVALID" } },
+    });
   });
 });
 

@@ -1,29 +1,56 @@
 /** The OpenAPI 3.1 document, made from the routes and the schemas that the server itself checks with. */
-import { apiErrorSchema } from "@aikirun/protocol";
+import {
+  apiErrorSchema,
+  apiKeySchema,
+  endpointSchema,
+  recordSchema,
+  runSchema,
+  runSummarySchema,
+  wireErrorSchema,
+} from "@aikirun/protocol";
 import { z } from "zod";
 import type { Route } from "./route.js";
 
 type Json = Record<string, unknown>;
 
+/** What gets a name of its own under `components`. */
+const NAMES = z
+  .registry<{ id: string }>()
+  .add(wireErrorSchema, { id: "WireError" })
+  .add(apiErrorSchema, { id: "Error" })
+  .add(runSummarySchema, { id: "RunSummary" })
+  .add(runSchema, { id: "Run" })
+  .add(recordSchema, { id: "Record" })
+  .add(endpointSchema, { id: "Endpoint" })
+  .add(apiKeySchema, { id: "ApiKey" });
+
 export function openApiDocument(routes: readonly Route[], version: string): Json {
+  const schemas: Json = {};
+  const schemaOf: SchemaOf = (schema, io) => {
+    const { $schema: _, $defs, ...document } = translate(schema, io);
+    Object.assign(schemas, $defs);
+    return document;
+  };
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     const path = route.path.replace(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemaOf) };
   }
   return {
     openapi: "3.1.0",
     info: { title: "Aiki", version, description: "The orchestrator's HTTP API, version 1." },
     paths,
     components: {
-      schemas: { Error: schemaOf(apiErrorSchema, "output") },
+      schemas,
       securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key, aiki_…" } },
     },
   };
 }
 
-function operation(route: Route): Json {
-  const parameters = [...parametersOf(route.params, "path"), ...parametersOf(route.query, "query")];
+type SchemaOf = (schema: z.ZodType, io: "input" | "output") => Json;
+
+function operation(route: Route, schemaOf: SchemaOf): Json {
+  const parameters = [...parametersOf(route.params, "path", schemaOf), ...parametersOf(route.query, "query", schemaOf)];
   return {
     operationId: operationId(route),
     summary: route.summary,
@@ -33,23 +60,25 @@ function operation(route: Route): Json {
       requestBody: { content: { "application/json": { schema: schemaOf(route.body, "input") } } },
     }),
     responses: {
-      ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, response(answer)])),
+      ...Object.fromEntries(
+        Object.entries(route.answers).map(([status, answer]) => [status, response(answer, schemaOf)]),
+      ),
       default: {
         description: "An error",
-        content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+        content: { "application/json": { schema: schemaOf(apiErrorSchema, "output") } },
       },
     },
   };
 }
 
-function response(answer: Route["answers"][number]): Json {
+function response(answer: Route["answers"][number], schemaOf: SchemaOf): Json {
   if (answer === "empty") return { description: "Done" };
   if (answer === "text") return { description: "Text", content: { "text/plain": {} } };
   if (answer === "events") return { description: "Server-sent events", content: { "text/event-stream": {} } };
   return { description: "OK", content: { "application/json": { schema: schemaOf(answer, "output") } } };
 }
 
-function parametersOf(schema: z.ZodType | undefined, place: "path" | "query"): Json[] {
+function parametersOf(schema: z.ZodType | undefined, place: "path" | "query", schemaOf: SchemaOf): Json[] {
   if (!schema) return [];
   const { properties = {}, required = [] } = schemaOf(schema, "output") as { properties?: Json; required?: string[] };
   return Object.entries(properties).map(([name, property]) => ({
@@ -61,9 +90,9 @@ function parametersOf(schema: z.ZodType | undefined, place: "path" | "query"): J
 }
 
 /** `unrepresentable: any`: a payload is any JSON, which has no narrower schema. */
-function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
-  const { $schema: _, ...document } = z.toJSONSchema(schema, { unrepresentable: "any", io });
-  return document;
+function translate(schema: z.ZodType, io: "input" | "output"): Json {
+  const document = z.toJSONSchema(schema, { unrepresentable: "any", io, metadata: NAMES });
+  return JSON.parse(JSON.stringify(document).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
 }
 
 /** `GET /v1/runs/:id/history` is `getRunsIdHistory`. */

@@ -49,8 +49,7 @@ export function apply(command: Command, draft: Draft): void {
       });
     case "event.wait":
       if (draft.entry(command.key)) return;
-      draft.put({ kind: "event", key: command.key, value: waiting(command.timeoutMs, draft) });
-      return draft.deliverEvents();
+      return draft.put({ kind: "event", key: command.key, value: waiting(command.timeoutMs, draft) });
     case "child.start":
       return startChild(command, draft);
     case "child.wait":

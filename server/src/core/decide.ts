@@ -54,6 +54,8 @@ export function decide(state: RunState, input: Input): Decision | Refusal {
       const refusal = progressFault(input.answer, draft);
       if (refusal) return refusal;
     }
+    // Not with the wait's own command: the handler has seen the results that its answer names later, and no event.
+    draft.deliverEvents();
     readMail(input.mail, draft);
     if (!draft.cancelled) draft.fire(input.now.earliest);
   }

@@ -12,7 +12,8 @@ export function waitsOfRun(
   trouble: Pick<Trouble, "code"> | undefined,
 ): OpenWait[] {
   const waits = waitsOf(records);
-  if (trouble?.code === "WORKFLOW_NOT_SERVED") waits.push({ kind: "endpoint", name: `${facts.workflow}@${facts.version}` });
+  if (trouble?.code === "WORKFLOW_NOT_SERVED")
+    waits.push({ kind: "endpoint", name: `${facts.workflow}@${facts.version}` });
   return waits;
 }
 

@@ -24,6 +24,9 @@ export interface DispatcherOptions {
   readonly onError?: (error: unknown, runId: string | undefined) => void;
 }
 
+/** How soon after a timer rang the store is asked for the next one. */
+const LOOK_AHEAD_MS = 50;
+
 export class Dispatcher {
   readonly hub: Hub;
   readonly #shared: Shared;
@@ -40,6 +43,7 @@ export class Dispatcher {
   /** Set while the store is away: no claim before the next try. */
   #storeAway = false;
   #storeRetryMs = 0;
+  #lookingSoon = false;
   #onIdle: (() => void) | undefined;
 
   constructor({ store, delivery, settings, timers = realTimers, hub = new Hub(), onError }: DispatcherOptions) {
@@ -61,7 +65,10 @@ export class Dispatcher {
     this.#alarm = new Alarm(
       timers,
       () => store.now(),
-      () => this.wake(),
+      () => {
+        this.wake();
+        this.#lookSoon();
+      },
     );
   }
 
@@ -202,6 +209,21 @@ export class Dispatcher {
   async #scan(): Promise<void> {
     this.wake();
     await this.#claiming;
+    await this.#lookAhead();
+  }
+
+  /** After a timer rang: the next one may be of a run that another process parked. */
+  #lookSoon(): void {
+    if (this.#lookingSoon) return;
+    this.#lookingSoon = true;
+    this.#shared.timers.after(LOOK_AHEAD_MS, () => {
+      this.#lookingSoon = false;
+      void this.#lookAhead();
+    });
+  }
+
+  async #lookAhead(): Promise<void> {
+    if (this.#state !== "running") return;
     try {
       const at = await this.#shared.store.nextDueAt();
       if (at !== undefined) this.#alarm.set(at);

@@ -15,7 +15,17 @@ export interface EndpointsOptions {
   readonly store: Pick<Registry, "listEndpoints">;
   readonly seal: Seal;
   readonly log: Log;
+  /** Versions that nobody served when this process read last: their runs may be waiting. */
+  readonly appeared?: (ns: string, versions: readonly ServedVersion[]) => void;
 }
+
+export interface ServedVersion {
+  readonly workflow: string;
+  readonly version: string;
+}
+
+/** A version that is unknown here may have been registered at another replica a moment ago. */
+const LOOK_AGAIN_MS = 500;
 
 export class Endpoints {
   readonly #options: EndpointsOptions;
@@ -23,13 +33,16 @@ export class Endpoints {
   #byVersion: ReadonlyMap<string, LiveEndpoint> = new Map();
   #reading: Promise<void> | undefined;
   #again = false;
+  #readAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: EndpointsOptions) {
     this.#options = options;
   }
 
   route({ ns, workflow, version }: Pick<RunFacts, "ns" | "workflow" | "version">): Route | undefined {
-    return this.#byVersion.get(versionKey(ns, workflow, version))?.route;
+    const route = this.#byVersion.get(versionKey(ns, workflow, version))?.route;
+    if (!route && performance.now() - this.#readAt > LOOK_AGAIN_MS) void this.refresh().catch(() => {});
+    return route;
   }
 
   get(endpointId: string): LiveEndpoint | undefined {
@@ -66,6 +79,7 @@ export class Endpoints {
     try {
       do {
         this.#again = false;
+        this.#readAt = performance.now();
         await this.#adopt(await this.#options.store.listEndpoints());
       } while (this.#again);
     } finally {
@@ -76,14 +90,21 @@ export class Endpoints {
   async #adopt(listed: Listed): Promise<void> {
     const byId = new Map<string, LiveEndpoint>();
     const byVersion = new Map<string, LiveEndpoint>();
+    const appeared = new Map<string, ServedVersion[]>();
     for (const { owns, ...stored } of listed) {
       const live = await this.#revive(stored);
       if (!live) continue;
       byId.set(stored.id, live);
-      for (const { workflow, version } of owns) byVersion.set(versionKey(stored.ns, workflow, version), live);
+      for (const { workflow, version } of owns) {
+        const key = versionKey(stored.ns, workflow, version);
+        byVersion.set(key, live);
+        if (this.#byVersion.has(key)) continue;
+        appeared.set(stored.ns, [...(appeared.get(stored.ns) ?? []), { workflow, version }]);
+      }
     }
     this.#byId = byId;
     this.#byVersion = byVersion;
+    for (const [ns, versions] of appeared) this.#options.appeared?.(ns, versions);
   }
 
   /** One endpoint whose headers do not open must not take the others with it. */

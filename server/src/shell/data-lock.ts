@@ -39,8 +39,8 @@ async function take(folder: string, path: string): Promise<void> {
     for (;;) {
       const made = await link(draft, path).then(() => true, ifCode("EEXIST", false));
       if (made) return;
-      const text = await readFile(path, "utf8").catch(ifCode("ENOENT", ""));
-      if (text === "") continue;
+      const text = await readFile(path, "utf8").catch(ifCode("ENOENT", undefined));
+      if (text === undefined) continue;
       const owner = parse(text);
       if (owner && isAlive(owner)) throw lockedBy(folder, owner.pid);
       await moveAway(path, text);

@@ -70,7 +70,18 @@ async function initialize(programs: Programs, folder: string, data: string, pass
   if (postgresUid !== undefined) for (const path of [draft, passwordFile]) await chown(path, postgresUid, postgresUid);
   const log = await open(join(folder, "postgres.log"), "w");
   try {
-    const args = ["-D", draft, "-U", DATABASE, `--pwfile=${passwordFile}`, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C"];
+    const args = [
+      "-D",
+      draft,
+      "-U",
+      DATABASE,
+      `--pwfile=${passwordFile}`,
+      "-A",
+      "scram-sha-256",
+      "-E",
+      "UTF8",
+      "--locale=C",
+    ];
     const options = { stdio: ["ignore", log.fd, log.fd] as ["ignore", number, number] };
     const child = spawnProgram(programs.initdb, args, options, [draft, passwordFile]);
     const [code] = (await once(child, "exit")) as [number | null];
@@ -147,7 +158,10 @@ async function ready(url: string, data: string, child: ChildProcess, folder: str
   const deadline = performance.now() + START_MS;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) throw await failed("Postgres did not start", folder);
-    const client = new pg.Client({ connectionString: url.replace(/[^/]*$/, "postgres"), connectionTimeoutMillis: 1_000 });
+    const client = new pg.Client({
+      connectionString: url.replace(/[^/]*$/, "postgres"),
+      connectionTimeoutMillis: 1_000,
+    });
     client.on("error", () => {});
     try {
       await client.connect();
@@ -215,9 +229,14 @@ async function freePort(): Promise<number> {
 async function failed(what: string, folder: string, cause?: unknown): Promise<AikiError> {
   const log = await readFile(join(folder, "postgres.log"), "utf8").catch(() => "");
   const last = log.trim().split("\n").slice(-5).join("\n");
-  return new AikiError("DATABASE_UNAVAILABLE", `${what}. Its log is ${join(folder, "postgres.log")}:\n${last}`, { cause });
+  return new AikiError("DATABASE_UNAVAILABLE", `${what}. Its log is ${join(folder, "postgres.log")}:\n${last}`, {
+    cause,
+  });
 }
 
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(() => true, () => false);
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

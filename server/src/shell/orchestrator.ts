@@ -48,6 +48,7 @@ export interface Orchestrator {
 
 const REFRESH_ENDPOINTS_MS = 3_000;
 const REFRESH_KEYS_MS = 30_000;
+const WAKE_AGAIN_MS = 1_000;
 /** A cold start may compile the whole application before it answers. */
 const DESCRIBE_MS = 30_000;
 const PROBE_MOST_MS = 30_000;
@@ -59,7 +60,17 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const dev = parts.auth === undefined;
   const metrics = new Metrics();
   const woken = () => dispatcher.wake();
-  const endpoints = new Endpoints({ store, seal, log });
+  const endpoints = new Endpoints({
+    store,
+    seal,
+    log,
+    appeared: (ns, versions) => {
+      const wake = () => void store.wakeUnserved(ns, versions).then(woken, () => {});
+      wake();
+      // Once more for a run that was being parked meanwhile, because it was looked up just before the news came.
+      setTimeout(wake, WAKE_AGAIN_MS).unref();
+    },
+  });
   const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
   const describe = describeWith({ post, epoch: await store.epoch(), timeoutMs: DESCRIBE_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;

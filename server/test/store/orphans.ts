@@ -37,7 +37,9 @@ export async function orphansInPostgres(pool: pg.Pool): Promise<string[]> {
 }
 
 export function orphansInMemory(rows: Iterable<Row>, now: number): string[] {
-  return [...rows].filter((row) => !row.end && !hasReason(row, now)).map(({ facts, status }) => `${facts.id} ${status}`);
+  return [...rows]
+    .filter((row) => !row.end && !hasReason(row, now))
+    .map(({ facts, status }) => `${facts.id} ${status}`);
 }
 
 function hasReason(row: Row, now: number): boolean {

@@ -1,5 +1,5 @@
-import type { PostgresStore } from "../../src/store/postgres/store.js";
 import type { Store } from "../../src/store/port.js";
+import type { PostgresStore } from "../../src/store/postgres/store.js";
 import type { Arena } from "./conformance/arena.js";
 import type { TestDatabase } from "./database.js";
 import { orphansInPostgres } from "./orphans.js";

@@ -15,14 +15,20 @@ export async function setup(project: Provider): Promise<() => Promise<void>> {
   const server = createServer((socket) => {
     socket.on("error", () => {});
     started ??= startEmbeddedPostgres(folder);
-    started.then(({ url }) => socket.end(JSON.stringify({ url })), (error: unknown) => socket.end(JSON.stringify({ error: String(error) })));
+    started.then(
+      ({ url }) => socket.end(JSON.stringify({ url })),
+      (error: unknown) => socket.end(JSON.stringify({ error: String(error) })),
+    );
   });
   const path = join(folder, "ask");
   await new Promise<void>((resolve) => server.listen(path, resolve));
   project.provide("postgresSocket", path);
   return async () => {
     server.close();
-    await started?.then((postgres) => postgres.close(), () => {});
+    await started?.then(
+      (postgres) => postgres.close(),
+      () => {},
+    );
     await rm(folder, { recursive: true, force: true });
   };
 }

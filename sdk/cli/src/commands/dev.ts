@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { collect, whole } from "../arguments.js";
-import { dev } from "../dev/dev.js";
 
 export function devCommand(): Command {
   return new Command("dev")
@@ -9,6 +8,8 @@ export function devCommand(): Command {
     .option("--data <folder>", "where its data are kept", ".aiki")
     .option("-u, --endpoint <url>", "register only this endpoint, and insist; may be repeated", collect, [])
     .action(async ({ port, data, endpoint }: { port: number; data: string; endpoint: string[] }) => {
+      // Loaded here: the commands that only ask an orchestrator start faster without one of their own.
+      const { dev } = await import("../dev/dev.js");
       await dev({ port, data, urls: endpoint });
     });
 }

@@ -1,4 +1,3 @@
-import { formatPublicKey, publicKeyFromJwk } from "@aikirun/protocol";
 import { Command } from "commander";
 import { session } from "../session.js";
 
@@ -6,6 +5,7 @@ export function keysPublicCommand(): Command {
   return new Command("public")
     .description("print the value for AIKI_PUBLIC_KEYS: the keys that verify pushes")
     .action(async (_options: object, command: Command) => {
+      const { formatPublicKey, publicKeyFromJwk } = await import("@aikirun/protocol");
       const { aiki, print } = session(command);
       // A key of a kind that this version does not know is of no use to an endpoint of this version either.
       const keys = (await aiki.publicKeys()).map(publicKeyFromJwk).filter((key) => key !== undefined);

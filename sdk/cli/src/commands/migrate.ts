@@ -1,5 +1,4 @@
 import { AikiError } from "@aikirun/protocol/canonical";
-import { migrate, pendingMigrations, readSettings } from "@aikirun/server";
 import { Command } from "commander";
 import { withDatabase } from "../database-fault.js";
 import { EXIT } from "../exit.js";
@@ -10,6 +9,7 @@ export function migrateCommand(): Command {
     .description("bring the database of DATABASE_URL to this version's schema")
     .option("--check", "change nothing; exits with 1 when something is missing")
     .action(async ({ check = false }: { check?: boolean }, command: Command) => {
+      const { migrate, pendingMigrations, readSettings } = await import("@aikirun/server");
       const { print } = session(command);
       const { DATABASE_URL: url } = readSettings(process.env);
       if (url === undefined) {

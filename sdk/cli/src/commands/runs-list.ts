@@ -1,4 +1,5 @@
-import { LIMITS, type ListRunsQuery } from "@aikirun/protocol";
+import type { ListRunsQuery } from "@aikirun/protocol";
+import { LIMITS } from "@aikirun/protocol/canonical";
 import { Command } from "commander";
 import { instant, whole } from "../arguments.js";
 import { hint, session } from "../session.js";

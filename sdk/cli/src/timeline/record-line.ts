@@ -16,7 +16,7 @@ export function timeline(createdAt: number): (record: TimedRecord) => string {
   return (record) => {
     const firstAt = openedAt.get(record.key) ?? record.at;
     openedAt.set(record.key, firstAt);
-    const { mark, text } = describe(record, record.at, record.at - firstAt);
+    const { mark, text } = describe(record, createdAt, record.at - firstAt);
     const when = pc.dim(offsetText(record.at - createdAt).padStart(10));
     const name = oneLine(nameOf(record), 60).padEnd(NAME_COLUMN);
     return `${when}  ${mark} ${record.kind.padEnd(5)}  ${name}  ${text}`.trimEnd();
@@ -33,16 +33,16 @@ const failed = (text: string): Said => ({ mark: pc.red("✗"), text });
 const open = (text: string): Said => ({ mark: pc.cyan("…"), text });
 const closed = (text: string): Said => ({ mark: pc.yellow("○"), text });
 
-/** `openMs`: since the entry's first record. */
-function describe(record: HistoryRecord, at: number, openMs: number): Said {
+/** `openMs`: since the entry's first record. Instants are told as the first column tells them, after the run's start. */
+function describe(record: HistoryRecord, createdAt: number, openMs: number): Said {
   switch (record.kind) {
     case "task":
-      return describeTask(record.value, at);
+      return describeTask(record.value, createdAt);
     case "sleep":
-      if (record.value.state === "sleeping") return open(`sleeps ${durationText(record.value.wakeAt - at)}`);
+      if (record.value.state === "sleeping") return open(`sleeps until ${offsetText(record.value.wakeAt - createdAt)}`);
       return record.value.state === "completed" ? done(`slept ${durationText(openMs)}`) : closed("woken early");
     case "event":
-      if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, at)}`);
+      if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, createdAt)}`);
       if (record.value.state === "timedOut") return closed(`timed out after ${durationText(openMs)}`);
       return done(`received ${record.value.data === undefined ? "" : payloadText(record.value.data)}`.trimEnd());
     case "child":
@@ -51,7 +51,7 @@ function describe(record: HistoryRecord, at: number, openMs: number): Said {
         `${record.value.status} after ${durationText(openMs)}`,
       );
     case "wait":
-      if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, at)}`);
+      if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, createdAt)}`);
       return record.value.state === "ended" ? done("child ended") : closed(`timed out after ${durationText(openMs)}`);
     case "run":
       if (record.value.state === "completed") return done("completed");
@@ -62,7 +62,7 @@ function describe(record: HistoryRecord, at: number, openMs: number): Said {
   }
 }
 
-function describeTask(value: Extract<HistoryRecord, { kind: "task" }>["value"], at: number): Said {
+function describeTask(value: Extract<HistoryRecord, { kind: "task" }>["value"], createdAt: number): Said {
   const took = value.timing ? durationText(value.timing.elapsedMs) : "";
   const attempt = value.attempts > 1 ? `attempt ${value.attempts}` : "";
   switch (value.state) {
@@ -73,7 +73,7 @@ function describeTask(value: Extract<HistoryRecord, { kind: "task" }>["value"], 
     case "retrying":
       if (value.due) return open(`attempt ${value.attempts + 1} is due`);
       return closed(
-        `attempt ${value.attempts} failed: ${errorLine(value.error)}; again in ${durationText(value.nextAttemptAt - at)}`,
+        `attempt ${value.attempts} failed: ${errorLine(value.error)}; again at ${offsetText(value.nextAttemptAt - createdAt)}`,
       );
   }
 }
@@ -105,8 +105,8 @@ function waitedName(address: string): string {
   return child ? `${childName(child.address)} ${address.slice(slash + 1)}` : address;
 }
 
-function untilText(timeoutAt: number | undefined, at: number): string {
-  return timeoutAt === undefined ? "" : ` at most ${durationText(timeoutAt - at)}`;
+function untilText(timeoutAt: number | undefined, createdAt: number): string {
+  return timeoutAt === undefined ? "" : `, at most until ${offsetText(timeoutAt - createdAt)}`;
 }
 
 function payloadText(value: unknown): string {

@@ -36,6 +36,8 @@ export interface ExecuteOptions {
   readonly budgetMs?: number;
   /** Milliseconds without any activity of the handler before a divergence is believed. */
   readonly graceMs?: number;
+  /** Warns, once for each version, of a handler that awaits something else than Aiki's calls. */
+  readonly warnsOfPlainAwaits?: boolean;
   /** Replay only: tasks do not run, and the commands are those of calls that history does not know. */
   readonly replayOnly?: boolean;
 }
@@ -49,6 +51,8 @@ const GRACE_MS = 1_000;
 const QUIET_TURNS = 2;
 const NO_ROOM =
   "Aiki: a task's outcome does not fit into this answer, so the task will run again. Return smaller values.";
+const PLAIN_AWAIT = "It runs again on every replay, and may give another value then: put it into a task.";
+const warnedOf = new WeakSet<ServableVersion>();
 /** Bytes of the answer that are not commands. */
 const ENVELOPE_BYTES = 4_096;
 
@@ -158,8 +162,17 @@ class Invocation {
       if (!diverges && this.#startTasks()) continue;
       if (this.#ended) return this.#answer();
       if (this.#running.size === 0 && (this.#calls.anyOpen || this.#options.replayOnly)) return this.#answer();
+      if (this.#running.size === 0) this.#warnOfPlainAwait();
       await this.#happening();
     }
+  }
+
+  #warnOfPlainAwait(): void {
+    const { workflow, warnsOfPlainAwaits } = this.#options;
+    if (!warnsOfPlainAwaits || warnedOf.has(workflow)) return;
+    warnedOf.add(workflow);
+    const subject = `${workflow.name}@${workflow.versionId}`;
+    this.#logger.warn(`Aiki: the handler of ${subject} awaits something that is not recorded. ${PLAIN_AWAIT}`);
   }
 
   /** Shows the handler the results of this invocation's tasks, one at a time, in the order in which they came. */

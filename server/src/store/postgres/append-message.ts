@@ -41,11 +41,12 @@ WITH input AS MATERIALIZED (
   )
 ),
 locked AS MATERIALIZED (
-  SELECT a.ns, a.run_id, a.mail_seq, a.mail_seq - a.seen + cardinality(a.queued) AS waiting
-  FROM aiki.actor a
-  WHERE (a.ns, a.run_id) IN (SELECT ns, run_id FROM input)
-  ORDER BY a.ns, a.run_id
-  FOR UPDATE OF a
+  SELECT a.*
+  FROM (SELECT DISTINCT ns, run_id FROM input ORDER BY ns, run_id) k
+  CROSS JOIN LATERAL (
+    SELECT ns, run_id, mail_seq, mail_seq - seen + cardinality(queued) AS waiting FROM aiki.actor
+    WHERE ns = k.ns AND run_id = k.run_id FOR UPDATE
+  ) a
 ),
 accepted AS (
   SELECT i.*, l.mail_seq

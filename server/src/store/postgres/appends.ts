@@ -1,6 +1,7 @@
 /** `append`, grouped: what arrives together is one statement, several messages to one run included. */
-import type { NewMessage } from "../../core/run.js";
+
 import type { RunStatus } from "@aikirun/protocol";
+import type { NewMessage } from "../../core/run.js";
 import type { AppendOutcome } from "../port.js";
 import { appendMessage, appendMessages, explainAppend } from "./append-message.js";
 import type { Connection } from "./connection.js";

@@ -3,8 +3,9 @@
  *
  * The caller sees to it that no run is both committed and messaged here: Postgres applies one of two updates of a row
  * per statement, silently. Every row is locked first, in one order for everybody; what was locked is the newest
- * version, and all decisions are made on it. Whatever is inserted is joined to `done`, so that a lost fence writes
- * nothing.
+ * version, and all decisions are made on it. Each row is locked by a query of its own (`LATERAL`): where one query locks
+ * a join, Postgres checks the join again for a row that changed meanwhile, and with some plans finds it no more, so that
+ * a good fence is called lost. Whatever is inserted is joined to `done`, so that a lost fence writes nothing.
  */
 import { CONTROL_KINDS } from "./append-message.js";
 import { CLOCK, type Statement } from "./connection.js";
@@ -32,18 +33,19 @@ message AS MATERIALIZED (
   )
 ),
 locked AS MATERIALIZED (
-  SELECT a.ns, a.run_id, a.epoch, a.gen, a.seq, a.lease_until, a.ctl_n, a.mail_seq
-  FROM aiki.actor a
-  WHERE (a.ns, a.run_id) IN (SELECT ns, run_id FROM input UNION ALL SELECT ns, run_id FROM message)
-  ORDER BY a.ns, a.run_id
-  FOR UPDATE OF a
+  SELECT a.*
+  FROM (SELECT ns, run_id FROM input UNION SELECT ns, run_id FROM message ORDER BY ns, run_id) k
+  CROSS JOIN LATERAL (
+    SELECT ns, run_id, epoch, gen, seq, lease_until, ctl_n, mail_seq FROM aiki.actor
+    WHERE ns = k.ns AND run_id = k.run_id FOR UPDATE
+  ) a
 ),
 mine AS MATERIALIZED (
   SELECT i.*, l.mail_seq, i.ends AND l.ctl_n > i.seen AS unread
   FROM input i JOIN locked l ON l.ns = i.ns AND l.run_id = i.run_id
   WHERE l.epoch = i.epoch AND l.gen = i.gen AND l.seq = i.seq AND l.lease_until IS NOT NULL
 ),
-done AS MATERIALIZED (SELECT * FROM mine WHERE NOT unread),
+fit AS MATERIALIZED (SELECT * FROM mine WHERE NOT unread),
 kept AS (
   UPDATE aiki.actor a SET
     seq = a.seq + 1,
@@ -61,11 +63,15 @@ kept AS (
       WHEN a.mail_seq > d.seen THEN aiki.now_ms()
       ELSE d.due_at
     END
-  FROM done d
+  FROM fit d
   WHERE a.ns = d.ns AND a.run_id = d.run_id AND NOT d.ends
+  RETURNING d.place
 ),
 gone AS (
-  DELETE FROM aiki.actor a USING done d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends
+  DELETE FROM aiki.actor a USING fit d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends RETURNING d.place
+),
+done AS MATERIALIZED (
+  SELECT f.* FROM fit f JOIN (SELECT place FROM kept UNION ALL SELECT place FROM gone) w ON w.place = f.place
 ),
 ended AS (
   UPDATE aiki.run r SET status = d.status, ended_at = aiki.now_ms(), output = d.output, error = d.error,
@@ -137,5 +143,6 @@ acting AS (
     CASE WHEN b.delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
   FROM made m JOIN born b ON b.ns = m.ns AND b.id = m.id JOIN done d ON d.place = b.place
 )
-SELECT m.place, m.mail_seq, m.unread, ${CLOCK} FROM (SELECT 1) one LEFT JOIN mine m ON true`,
+SELECT m.place, d.mail_seq, m.unread, ${CLOCK}
+FROM (SELECT 1) one LEFT JOIN mine m ON true LEFT JOIN done d ON d.place = m.place`,
 };

@@ -20,7 +20,9 @@ export function commits(connection: Connection, maxCalls: number): (held: Held) 
     touched: ({ commit }) => touchedBy(commit),
     run: (calls) => {
       const [only, ...others] = calls;
-      return only && others.length === 0 && isPlain(only.commit) ? commitAlone(connection, only) : together(connection, calls);
+      return only && others.length === 0 && isPlain(only.commit)
+        ? commitAlone(connection, only)
+        : together(connection, calls);
     },
     isPoisoned: (error) => faultOf(error) === "data",
   });
@@ -66,7 +68,12 @@ function progresses({ records, next }: Commit): boolean {
 }
 
 async function together(connection: Connection, calls: readonly Held[]): Promise<CommitOutcome[]> {
-  const values = [...transitionColumns(calls), ...messageColumns(calls), ...recordColumns(calls), ...childColumns(calls)];
+  const values = [
+    ...transitionColumns(calls),
+    ...messageColumns(calls),
+    ...recordColumns(calls),
+    ...childColumns(calls),
+  ];
   const rows = await retryDuplicates(() => connection.run(commitMany, values));
   const outcomes: CommitOutcome[] = calls.map(() => ({ type: "fenced" }));
   for (const row of rows as readonly Row[]) {
@@ -110,7 +117,9 @@ function transitionColumns(calls: readonly Held[]): Value[] {
 
 /** Every row of a commit takes the namespace of the commit: a message or a child cannot leave it. */
 function messageColumns(calls: readonly Held[]): Value[] {
-  const all = calls.flatMap(({ commit }, place) => commit.messages.map((message, nth) => ({ commit, place, message, nth })));
+  const all = calls.flatMap(({ commit }, place) =>
+    commit.messages.map((message, nth) => ({ commit, place, message, nth })),
+  );
   return [
     all.map(({ place }) => place),
     all.map(({ nth }) => nth),

@@ -2,8 +2,9 @@
  * Statements over a pool. Knows prepared statements, poolers that have none, retries and the database's clock; knows
  * nothing of runs. Keeps no state in a session: any statement may go to any connection.
  */
-import pg from "pg";
+
 import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
 import { StoreUnavailable } from "../port.js";
 import { DatabaseClock } from "./clock.js";
 import { faultOf } from "./faults.js";
@@ -48,7 +49,9 @@ function sessionOptions(statementMs: number): string {
 /** 64-bit integers are counts and milliseconds here: both fit a number. */
 const types = {
   getTypeParser: ((id: number, format?: "text" | "binary") =>
-    id === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(id, format as "text")) as typeof pg.types.getTypeParser,
+    id === pg.types.builtins.INT8
+      ? Number
+      : pg.types.getTypeParser(id, format as "text")) as typeof pg.types.getTypeParser,
 };
 
 export class Connection {
@@ -68,23 +71,24 @@ export class Connection {
   /** Runs one statement. Rolled back because of others: again. Throws `StoreUnavailable`, or what the database said. */
   async run(statement: Statement, values: readonly Value[]): Promise<Row[]> {
     for (let attempt = 1; ; attempt++) {
+      const prepare = this.#prepare;
       try {
-        return await this.#once(statement, values);
+        return await this.#once(statement, values, prepare);
       } catch (error) {
         const fault = faultOf(error);
-        if (fault === "unprepared" && this.#prepare) this.#prepare = false;
+        if (fault === "unprepared" && prepare) this.#prepare = false;
         else if (fault === "retry" && attempt < ATTEMPTS) await delay(Math.random() * 2 ** attempt);
         else throw fault === "unavailable" || fault === "retry" ? unavailable(error) : error;
       }
     }
   }
 
-  async #once({ name, text }: Statement, values: readonly Value[]): Promise<Row[]> {
+  async #once({ name, text }: Statement, values: readonly Value[], prepare: boolean): Promise<Row[]> {
     const client = await this.pool.connect();
     let broken = true;
     try {
       const sentMs = performance.now();
-      const query = { text, values: values as unknown[], ...(this.#prepare ? { name: `aiki_${name}` } : {}) };
+      const query = { text, values: values as unknown[], ...(prepare ? { name: `aiki_${name}` } : {}) };
       const { rows } = await client.query<Row>(query);
       broken = false;
       const clockMs = rows[0]?.["clock"];

@@ -53,8 +53,8 @@ const BY_MESSAGE =
 export function faultOf(error: unknown): Fault {
   if (!(error instanceof Error)) return "bug";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (/^[0-9A-Z]{5}$/.test(code)) return BY_STATE[code] ?? BY_STATE[code.slice(0, 2)] ?? "bug";
   if (BY_SYSTEM_CODE.has(code) || BY_MESSAGE.test(error.message)) return "unavailable";
+  if (/^[0-9A-Z]{5}$/.test(code)) return BY_STATE[code] ?? BY_STATE[code.slice(0, 2)] ?? "bug";
   if (error instanceof AggregateError) return error.errors.length > 0 ? faultOf(error.errors[0]) : "bug";
   return "bug";
 }

@@ -83,7 +83,11 @@ export function keyStore(connection: Connection, db: NodePgDatabase): KeyStore {
 
 const PING = { name: "ping", text: `SELECT ${CLOCK}` };
 
-export async function makeNamespace(db: Pick<NodePgDatabase, "insert">, name: string, createdAt: number): Promise<void> {
+export async function makeNamespace(
+  db: Pick<NodePgDatabase, "insert">,
+  name: string,
+  createdAt: number,
+): Promise<void> {
   await db.insert(namespace).values({ name, createdAt }).onConflictDoNothing();
 }
 

@@ -36,7 +36,9 @@ export async function migrate(url: string, migrations: readonly Migration[]): Pr
   try {
     await client.query("BEGIN");
     await client.query(PREPARE);
-    const { rows } = await client.query<{ name: string; checksum: string }>("SELECT name, checksum FROM aiki.schema_migration");
+    const { rows } = await client.query<{ name: string; checksum: string }>(
+      "SELECT name, checksum FROM aiki.schema_migration",
+    );
     const applied = new Map(rows.map(({ name, checksum }) => [name, checksum]));
     refuseUnknown(applied, migrations);
     const missing = migrations.filter(({ name }) => !applied.has(name));
@@ -101,7 +103,9 @@ export async function checkSchema(pool: pg.Pool): Promise<void> {
 }
 
 async function schemaVersion(pool: pg.Pool): Promise<number> {
-  const exists = await pool.query<{ found: boolean }>("SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found");
+  const exists = await pool.query<{ found: boolean }>(
+    "SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found",
+  );
   if (!exists.rows[0]?.found) return 0;
   const { rows } = await pool.query<{ name: string | null }>("SELECT max(name) AS name FROM aiki.schema_migration");
   return Number.parseInt(rows[0]?.name ?? "0", 10);

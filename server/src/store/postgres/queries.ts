@@ -32,7 +32,11 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
     async findByReference(ns, workflow, version, reference) {
       const named = and(eq(run.workflow, workflow), eq(run.version, version), eq(run.reference, reference));
       const [row] = await ask(() =>
-        db.select(summary).from(run).leftJoin(actor, sameRun).where(and(eq(run.ns, ns), named, isNull(run.parentId))),
+        db
+          .select(summary)
+          .from(run)
+          .leftJoin(actor, sameRun)
+          .where(and(eq(run.ns, ns), named, isNull(run.parentId))),
       );
       return row && toSummary(row);
     },
@@ -151,7 +155,9 @@ async function readHistory(
     .orderBy(asc(record.n))
     .limit(limit);
   if (rows.length > 0) return rows.map((row) => ({ ...toRecord(row), at: row.at }));
-  const [known] = await db.select({ id: run.id }).from(run).where(and(eq(run.ns, ns), eq(run.id, runId)));
+  const [known] = await db
+    .select({ id: run.id })
+    .from(run)
+    .where(and(eq(run.ns, ns), eq(run.id, runId)));
   return known ? [] : undefined;
 }
-

@@ -17,7 +17,12 @@ export function registry(connection: Connection, db: NodePgDatabase): Registry {
 
     async markEndpoint(ns, id, status, trouble) {
       const mine = and(eq(endpoint.ns, ns), eq(endpoint.id, id));
-      await ask(() => db.update(endpoint).set({ status, trouble: toText(trouble) }).where(mine));
+      await ask(() =>
+        db
+          .update(endpoint)
+          .set({ status, trouble: toText(trouble) })
+          .where(mine),
+      );
     },
 
     async listEndpoints(ns) {
@@ -54,10 +59,20 @@ async function save(db: NodePgDatabase, one: StoredEndpoint, takeOver: boolean):
     const servesSame = or(
       ...serves.map((s) => and(eq(servedVersion.workflow, s.workflow), eq(servedVersion.version, s.version))),
     );
-    const byOthers = and(eq(servedVersion.ns, one.ns), servesSame, ne(endpoint.id, one.id), ne(endpoint.name, one.name));
+    const byOthers = and(
+      eq(servedVersion.ns, one.ns),
+      servesSame,
+      ne(endpoint.id, one.id),
+      ne(endpoint.name, one.name),
+    );
     if (serves.length > 0 && !takeOver) {
       const [owner] = await tx
-        .select({ by: endpoint.name, url: endpoint.url, workflow: servedVersion.workflow, version: servedVersion.version })
+        .select({
+          by: endpoint.name,
+          url: endpoint.url,
+          workflow: servedVersion.workflow,
+          version: servedVersion.version,
+        })
         .from(servedVersion)
         .innerJoin(endpoint, and(eq(endpoint.ns, servedVersion.ns), eq(endpoint.id, servedVersion.endpointId)))
         .where(byOthers)
@@ -66,7 +81,9 @@ async function save(db: NodePgDatabase, one: StoredEndpoint, takeOver: boolean):
       if (owner) return { type: "version_owned", ...owner };
     }
     // Versions that are no longer listed go with the row; the foreign key takes them along.
-    await tx.delete(endpoint).where(and(eq(endpoint.ns, one.ns), or(eq(endpoint.id, one.id), eq(endpoint.name, one.name))));
+    await tx
+      .delete(endpoint)
+      .where(and(eq(endpoint.ns, one.ns), or(eq(endpoint.id, one.id), eq(endpoint.name, one.name))));
     await tx.insert(endpoint).values(toRow(one));
     if (serves.length > 0) {
       await tx

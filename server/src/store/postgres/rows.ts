@@ -102,7 +102,14 @@ export function toLoaded(row: HeldRow, parts: readonly Row[]): LoadedRun {
   const queued: Mail[] = [];
   const mail: Mail[] = [];
   const records: HistoryRecord[] = [];
-  for (const part of parts as readonly { source: string; n: number; at: number; kind: string; key: string; body: string }[]) {
+  for (const part of parts as readonly {
+    source: string;
+    n: number;
+    at: number;
+    kind: string;
+    key: string;
+    body: string;
+  }[]) {
     if (part.source === "record") records.push(toRecord({ ...part, value: part.body }));
     else if (part.source === "mail") (part.n > row.seen ? mail : queued).push(toMail(part));
   }

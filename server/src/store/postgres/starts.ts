@@ -66,7 +66,8 @@ async function insert(connection: Connection, calls: readonly Start[]): Promise<
 }
 
 function valuesOf(calls: readonly Start[]): Value[] {
-  const column = (pick: (start: Start) => string | number | null | undefined) => calls.map((call) => pick(call) ?? null);
+  const column = (pick: (start: Start) => string | number | null | undefined) =>
+    calls.map((call) => pick(call) ?? null);
   return [
     calls.map((_, place) => place),
     column(({ run }) => run.facts.ns),

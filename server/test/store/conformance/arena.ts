@@ -53,7 +53,11 @@ export async function hold(store: Store, run: NewRun = newRun()): Promise<Loaded
   return outcome.held;
 }
 
-export function message(run: LoadedRun, body: MessageBody = event("delivered"), eventId: string = newId("msg")): NewMessage {
+export function message(
+  run: LoadedRun,
+  body: MessageBody = event("delivered"),
+  eventId: string = newId("msg"),
+): NewMessage {
   return { ns: run.facts.ns, runId: run.facts.id, eventId, body };
 }
 

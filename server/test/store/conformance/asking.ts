@@ -8,9 +8,9 @@ import {
   end,
   hold,
   LEASE_MS,
+  NS,
   newChild,
   newRun,
-  NS,
   park,
   suspend,
   taskDone,
@@ -31,10 +31,20 @@ export function askingTests(given: () => Arena): void {
         { n: 2, kind: "sleep", key: "sleep:grace#0", value: { state: "sleeping", wakeAt: at } },
         { n: 3, kind: "event", key: "event:delivered#0", value: { state: "waiting", timeoutAt: at + 1 } },
         { n: 4, kind: "event", key: "event:paid#0", value: { state: "received", message: 1, data: null } },
-        { n: 5, kind: "task", key: "task:charge:def#0", value: { state: "retrying", attempts: 1, error, nextAttemptAt: at } },
+        {
+          n: 5,
+          kind: "task",
+          key: "task:charge:def#0",
+          value: { state: "retrying", attempts: 1, error, nextAttemptAt: at },
+        },
         { n: 6, kind: "child", key, value: { state: "started", runId: child.facts.id } },
         { n: 7, kind: "wait", key: `wait:${key}/completed#0`, value: { state: "waiting" } },
-        { n: 8, kind: "task", key: "task:mail:ghi#0", value: { state: "retrying", attempts: 1, error, nextAttemptAt: at } },
+        {
+          n: 8,
+          kind: "task",
+          key: "task:mail:ghi#0",
+          value: { state: "retrying", attempts: 1, error, nextAttemptAt: at },
+        },
         { n: 9, kind: "task", key: "task:mail:ghi#0", value: { state: "completed", attempts: 2, output: "retrying" } },
       ],
       children: [child],
@@ -79,7 +89,10 @@ export function askingTests(given: () => Arena): void {
     expect(await store.getRun("elsewhere", run.facts.id)).toBeUndefined();
     expect(await store.getRun(NS, newId("run"))).toBeUndefined();
     expect(await store.findByReference("elsewhere", "checkout", "1.0.0", "order-1")).toBeUndefined();
-    expect(await store.findByReference(NS, "checkout", "1.0.0", "order-1")).toMatchObject({ id: run.facts.id, status: "running" });
+    expect(await store.findByReference(NS, "checkout", "1.0.0", "order-1")).toMatchObject({
+      id: run.facts.id,
+      status: "running",
+    });
     expect(await store.listRuns("elsewhere", {}, undefined, 10)).toEqual([]);
     expect(await store.readHistory("elsewhere", run.facts.id, 0, 10)).toBeUndefined();
     expect(await store.countLive("elsewhere")).toEqual([]);

@@ -13,9 +13,9 @@ import {
   hold,
   LEASE_MS,
   message,
+  NS,
   newChild,
   newRun,
-  NS,
   park,
   suspend,
   taskDone,
@@ -23,14 +23,30 @@ import {
   waiting,
 } from "./arena.js";
 
-const TROUBLE: Trouble = { code: "ENDPOINT_ERROR", message: "500\u0000\ud800", at: 1_000, deliveries: 3, since: 900, lost: 1 };
-const ERROR: WireError = { name: "Error", message: "no\u0000", code: "X", stack: "at\ud800", cause: { name: "E", message: "" } };
+const TROUBLE: Trouble = {
+  code: "ENDPOINT_ERROR",
+  message: "500\u0000\ud800",
+  at: 1_000,
+  deliveries: 3,
+  since: 900,
+  lost: 1,
+};
+const ERROR: WireError = {
+  name: "Error",
+  message: "no\u0000",
+  code: "X",
+  stack: "at\ud800",
+  cause: { name: "E", message: "" },
+};
 
 export function committingTests(given: () => Arena): void {
   it("keeps the run with its holder", async () => {
     const [store] = given().stores;
     const run = await hold(store);
-    expect(await store.commit(transition(run, { records: [taskDone(1)] }), LEASE_MS)).toEqual({ type: "committed", mailSeq: 0 });
+    expect(await store.commit(transition(run, { records: [taskDone(1)] }), LEASE_MS)).toEqual({
+      type: "committed",
+      mailSeq: 0,
+    });
     const after = await store.load(NS, run.facts.id);
     expect(after).toMatchObject({ fence: { ...run.fence, seq: 1 }, status: "running", records: [taskDone(1)] });
     expect(await claimAll(store)).toEqual([]);
@@ -105,7 +121,12 @@ export function committingTests(given: () => Arena): void {
     const [store] = given().stores;
     const before = databaseNow(store);
     const run = await hold(store);
-    const record = { n: 1, kind: "run", key: "run:#0", value: { state: "completed", output: { ok: "\u0000\ud800" } } } as const;
+    const record = {
+      n: 1,
+      kind: "run",
+      key: "run:#0",
+      value: { state: "completed", output: { ok: "\u0000\ud800" } },
+    } as const;
     expect(await end(store, run, { records: [record], next: { ...END, output: { ok: "\u0000\ud800" } } })).toEqual({
       type: "committed",
       mailSeq: 0,
@@ -123,10 +144,17 @@ export function committingTests(given: () => Arena): void {
     const [store] = given().stores;
     const failed = await hold(store);
     await end(store, failed, { next: { ...END, status: "failed", error: ERROR, failedTask: "task:charge:abc#0" } });
-    expect(await store.getRun(NS, failed.facts.id)).toMatchObject({ status: "failed", error: ERROR, failedTask: "task:charge:abc#0" });
+    expect(await store.getRun(NS, failed.facts.id)).toMatchObject({
+      status: "failed",
+      error: ERROR,
+      failedTask: "task:charge:abc#0",
+    });
     const cancelled = await hold(store);
     await end(store, cancelled, { next: { ...END, status: "cancelled", reason: "changed\u0000 mind" } });
-    expect(await store.getRun(NS, cancelled.facts.id)).toMatchObject({ status: "cancelled", reason: "changed\u0000 mind" });
+    expect(await store.getRun(NS, cancelled.facts.id)).toMatchObject({
+      status: "cancelled",
+      reason: "changed\u0000 mind",
+    });
   });
 
   it("tells an output of null from none", async () => {
@@ -206,10 +234,15 @@ export function committingTests(given: () => Arena): void {
   it("starts children", async () => {
     const [store] = given().stores;
     const run = await hold(store);
-    const [now, later] = [newChild(run, "child:courier:1:a#0", { input: "\u0000" }), newChild(run, "child:courier:1:a#1")];
+    const [now, later] = [
+      newChild(run, "child:courier:1:a#0", { input: "\u0000" }),
+      newChild(run, "child:courier:1:a#1"),
+    ];
     await commit(store, run, { children: [now, { ...later, delayMs: 60_000 }] });
     const claimed = await claimAll(store);
-    expect(claimed).toMatchObject([{ facts: { ...now.facts, runAttempt: 1 }, fence: { gen: 1, seq: 0 }, status: "queued" }]);
+    expect(claimed).toMatchObject([
+      { facts: { ...now.facts, runAttempt: 1 }, fence: { gen: 1, seq: 0 }, status: "queued" },
+    ]);
     expect(await store.getRun(NS, later.facts.id)).toMatchObject({ status: "scheduled", parent: run.facts.id });
     expect((await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).map(({ id }) => id).sort()).toEqual(
       [now.facts.id, later.facts.id].sort(),
@@ -233,7 +266,13 @@ export function committingTests(given: () => Arena): void {
     await suspend(store, await commit(store, held, { children: [child] }));
     const [run] = await claimAll(store);
     if (!run) throw new Error("not claimed");
-    const body = { kind: "child", key: "child:courier:1:a#0", status: "completed", output: 7, error: undefined } as const;
+    const body = {
+      kind: "child",
+      key: "child:courier:1:a#0",
+      status: "completed",
+      output: 7,
+      error: undefined,
+    } as const;
     await end(store, run, { messages: [message(held, body, `child-ended:${run.facts.id}`)] });
     expect(await claimAll(store)).toMatchObject([{ facts: { id: held.facts.id }, mail: [{ n: 1, body }] }]);
   });

@@ -64,7 +64,9 @@ export function keepingKeysTests(given: () => Arena): void {
 
   it("keeps the first of eight signing keys", async () => {
     const { stores } = given();
-    const answers = await Promise.all(stores.map((store, i) => store.addSigningKey(signingKey(`kid-${i}`, "current", i))));
+    const answers = await Promise.all(
+      stores.map((store, i) => store.addSigningKey(signingKey(`kid-${i}`, "current", i))),
+    );
     const [stored] = await stores[0].listSigningKeys();
     for (const answer of answers) expect(answer).toEqual([stored]);
   });
@@ -77,7 +79,10 @@ export function keepingKeysTests(given: () => Arena): void {
     expect(await store.addSigningKey(second)).toEqual([first, second]);
     await store.setSigningKeyState("first", "retired");
     await store.setSigningKeyState("second", "current");
-    expect(await store.listSigningKeys()).toEqual([{ ...first, state: "retired" }, { ...second, state: "current" }]);
+    expect(await store.listSigningKeys()).toEqual([
+      { ...first, state: "retired" },
+      { ...second, state: "current" },
+    ]);
     await store.removeSigningKey("first");
     expect(await store.listSigningKeys()).toEqual([{ ...second, state: "current" }]);
   });

@@ -12,8 +12,8 @@ import {
   hold,
   LEASE_MS,
   message,
-  newRun,
   NS,
+  newRun,
   park,
   suspend,
   taskDone,
@@ -48,7 +48,10 @@ export function leasingTests(given: () => Arena): void {
     expect(claimed).toMatchObject({
       facts: run.facts,
       seen: 2,
-      queued: [{ n: 2, body: { name: "b" } }, { n: 1, body: { name: "a" } }],
+      queued: [
+        { n: 2, body: { name: "b" } },
+        { n: 1, body: { name: "a" } },
+      ],
       mail: [{ n: 3, body: { name: "c" } }],
       tries: 1,
     });
@@ -81,7 +84,12 @@ export function leasingTests(given: () => Arena): void {
     const lost = newRun();
     await store.start(lost, 1);
     const claimed = await untilClaimed(store);
-    expect(claimed).toMatchObject({ facts: { id: lost.facts.id }, fence: { gen: 2, seq: 0 }, tries: 2, status: "running" });
+    expect(claimed).toMatchObject({
+      facts: { id: lost.facts.id },
+      fence: { gen: 2, seq: 0 },
+      tries: 2,
+      status: "running",
+    });
   });
 
   it("extends a lease for its own generation only", async () => {
@@ -124,7 +132,9 @@ export function leasingTests(given: () => Arena): void {
     expect(await store.bump(NS, run.facts.id, 1, LEASE_MS)).toBeUndefined();
     expect(await store.bump("elsewhere", run.facts.id, 2, LEASE_MS)).toBeUndefined();
     expect(await store.commit(transition(run), LEASE_MS)).toEqual({ type: "fenced" });
-    expect(await store.commit(transition(run, { fence: { ...run.fence, gen: 2 } }), LEASE_MS)).toMatchObject({ type: "committed" });
+    expect(await store.commit(transition(run, { fence: { ...run.fence, gen: 2 } }), LEASE_MS)).toMatchObject({
+      type: "committed",
+    });
   });
 
   it("lets a lease go: the run is due at once", async () => {

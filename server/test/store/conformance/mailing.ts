@@ -1,7 +1,21 @@
 import { newId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
 import type { MessageBody } from "../../../src/core/run.js";
-import { type Arena, claimAll, commit, END, end, event, hold, message, newRun, NS, park, pick, suspend } from "./arena.js";
+import {
+  type Arena,
+  claimAll,
+  commit,
+  END,
+  end,
+  event,
+  hold,
+  message,
+  NS,
+  newRun,
+  park,
+  pick,
+  suspend,
+} from "./arena.js";
 
 const MANY = 1_000;
 
@@ -26,7 +40,9 @@ export function mailingTests(given: () => Arena): void {
     const mail = await store.readMail(NS, run.facts.id, 0);
     expect(mail.map(({ n }) => n)).toEqual(bodies.map((_, i) => i + 1));
     expect(mail.map(({ body }) => body)).toEqual(bodies);
-    expect(mail.every(({ acceptedAt }, i) => acceptedAt >= (mail[i - 1]?.acceptedAt ?? run.facts.createdAt))).toBe(true);
+    expect(mail.every(({ acceptedAt }, i) => acceptedAt >= (mail[i - 1]?.acceptedAt ?? run.facts.createdAt))).toBe(
+      true,
+    );
     expect((await store.readMail(NS, run.facts.id, 7)).map(({ n }) => n)).toEqual([8, 9]);
     expect((await store.load(NS, run.facts.id))?.mail).toEqual(mail);
   });
@@ -57,7 +73,10 @@ export function mailingTests(given: () => Arena): void {
     expect(await store.append(once, MANY)).toEqual({ type: "duplicate" });
     expect(await store.append(message(run), MANY)).toEqual({ type: "appended", n: 2 });
     const other = await hold(store);
-    expect(await store.append(message(other, event("delivered"), once.eventId), MANY)).toEqual({ type: "appended", n: 1 });
+    expect(await store.append(message(other, event("delivered"), once.eventId), MANY)).toEqual({
+      type: "appended",
+      n: 1,
+    });
   });
 
   it("knows a message that was read by the run's last commit", async () => {
@@ -98,7 +117,9 @@ export function mailingTests(given: () => Arena): void {
     for (const kind of ["pause", "resume", "wakeup", "requeue"] as const) {
       expect(await store.append(message(run, { kind }), 2)).toMatchObject({ type: "appended" });
     }
-    expect(await store.append(message(run, { kind: "cancel", reason: undefined }), 2)).toMatchObject({ type: "appended" });
+    expect(await store.append(message(run, { kind: "cancel", reason: undefined }), 2)).toMatchObject({
+      type: "appended",
+    });
     await commit(store, read, { seen: 7, queued: [2] });
     expect(await store.append(message(run), 2)).toEqual({ type: "appended", n: 8 });
   });
@@ -109,7 +130,9 @@ export function mailingTests(given: () => Arena): void {
     const outcomes = await Promise.all(Array.from({ length: 40 }, () => store.append(message(run), 25)));
     expect(outcomes.filter(({ type }) => type === "appended")).toHaveLength(25);
     expect(outcomes.filter(({ type }) => type === "too_many_queued")).toHaveLength(15);
-    expect((await store.readMail(NS, run.facts.id, 0)).map(({ n }) => n)).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+    expect((await store.readMail(NS, run.facts.id, 0)).map(({ n }) => n)).toEqual(
+      Array.from({ length: 25 }, (_, i) => i + 1),
+    );
   });
 
   it("numbers messages of one store in the order of the calls", async () => {
@@ -144,14 +167,20 @@ export function mailingTests(given: () => Arena): void {
       expect(outcomes.filter(({ type }) => type === "appended")).toEqual([{ type: "appended", n: round }]);
       expect(outcomes.filter(({ type }) => type === "duplicate")).toHaveLength(stores.length - 1);
     }
-    expect((await stores[0].readMail(NS, run.facts.id, 0)).map(({ n }) => n)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect((await stores[0].readMail(NS, run.facts.id, 0)).map(({ n }) => n)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
   });
 
   it("takes a message that is in one batch twice for one", async () => {
     const [store] = given().stores;
     const run = await hold(store, newRun());
     const once = message(run);
-    const outcomes = await Promise.all([store.append(once, MANY), store.append(message(run), MANY), store.append(once, MANY)]);
+    const outcomes = await Promise.all([
+      store.append(once, MANY),
+      store.append(message(run), MANY),
+      store.append(once, MANY),
+    ]);
     expect(outcomes.map(({ type }) => type)).toEqual(["appended", "appended", "duplicate"]);
     expect(await store.readMail(NS, run.facts.id, 0)).toHaveLength(2);
   });

@@ -11,9 +11,9 @@ import {
   hold,
   LEASE_MS,
   message,
+  NS,
   newChild,
   newRun,
-  NS,
   park,
   pick,
   taskDone,
@@ -86,7 +86,10 @@ export function racingTests(given: () => Arena): void {
       for (const [i, run] of runs.entries()) {
         // Whoever came first decides: either the run had ended, or its end is refused until the cancel is read.
         const pair = [ended[i]?.type, cancelled[i]?.type];
-        expect([["committed", "ended"], ["unread", "appended"]]).toContainEqual(pair);
+        expect([
+          ["committed", "ended"],
+          ["unread", "appended"],
+        ]).toContainEqual(pair);
         if (pair[0] === "unread") await end(stores[0], run, { seen: 1, next: { ...END, status: "cancelled" } });
       }
     }
@@ -117,7 +120,9 @@ export function racingTests(given: () => Arena): void {
       const held = await commit(stores[0], parent, { children: [child] });
       const [run] = await claimAll(stores[0]);
       if (!run) throw new Error("not claimed");
-      const messages = [message(held, { kind: "child", key: "child:courier:1:a#0", status: "completed", output: j, error: undefined })];
+      const messages = [
+        message(held, { kind: "child", key: "child:courier:1:a#0", status: "completed", output: j, error: undefined }),
+      ];
       const [parked, ended] = await Promise.all([
         stores[0].commit(transition(held, { records: [waiting(1)], next: park("suspended") }), LEASE_MS),
         end(other, run, { messages }),
@@ -152,6 +157,7 @@ export function racingTests(given: () => Arena): void {
   it("survives commits that message each other's runs crosswise", async () => {
     const { stores } = given();
     let runs = await Promise.all(Array.from({ length: 24 }, () => hold(stores[0])));
+    const sent = new Map(runs.map(({ facts }) => [facts.id, 0]));
     for (let round = 1; round <= 15; round++) {
       const now = runs;
       const outcomes = await Promise.all(
@@ -159,21 +165,27 @@ export function racingTests(given: () => Arena): void {
           // Each to three others, in an order that is the reverse of the neighbour's.
           const to = [5, 11, 17].map((step) => pick(now, i + step * round));
           const messages = (i % 2 ? to : to.reverse()).filter((one) => one !== run).map((one) => message(one));
-          return pick(stores, i * 7 + round).commit(transition(run, { messages, records: [taskDone(round)] }), LEASE_MS);
+          for (const { runId } of messages) sent.set(runId, (sent.get(runId) ?? 0) + 1);
+          return pick(stores, i * 7 + round).commit(
+            transition(run, { messages, records: [taskDone(round)] }),
+            LEASE_MS,
+          );
         }),
       );
       expect(outcomes.every(({ type }) => type === "committed")).toBe(true);
       runs = now.map((run) => ({ ...run, fence: { ...run.fence, seq: round } }));
     }
-    for (const run of runs) {
-      const mail = await stores[0].readMail(NS, run.facts.id, 0);
-      expect(mail.map(({ n }) => n)).toEqual(mail.map((_, i) => i + 1));
+    for (const { facts } of runs) {
+      const mail = await stores[0].readMail(NS, facts.id, 0);
+      expect(mail.map(({ n }) => n)).toEqual(Array.from({ length: sent.get(facts.id) ?? 0 }, (_, i) => i + 1));
     }
   });
 
   it("survives everything at once", async () => {
     const { stores } = given();
-    const parents = await Promise.all(Array.from({ length: 8 }, (_, i) => hold(stores[0], newRun({ ns: i % 2 ? NS : "elsewhere" }))));
+    const parents = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => hold(stores[0], newRun({ ns: i % 2 ? NS : "elsewhere" }))),
+    );
     const work = parents.map(async (parent, p) => {
       const store = pick(stores, p);
       let run = parent;
@@ -181,17 +193,25 @@ export function racingTests(given: () => Arena): void {
         const seen = (await store.readMail(run.facts.ns, run.facts.id, 0)).at(-1)?.n ?? 0;
         const child = newChild(run, `child:courier:1:a#${round}`, { ns: run.facts.ns });
         const to = pick(parents, p + 2);
-        run = await commit(store, run, { seen, records: [taskDone(round)], children: [child], messages: [message(to)] });
+        run = await commit(store, run, {
+          seen,
+          records: [taskDone(round)],
+          children: [child],
+          messages: [message(to)],
+        });
         await pick(stores, round).append(message(pick(parents, p + round), event("x")), 10_000);
         await pick(stores, round + 1).claim({ limit: 3, leaseMs: LEASE_MS });
         await pick(stores, round + 2).extend(run.facts.ns, run.facts.id, 1, LEASE_MS);
       }
     });
     await Promise.all(work);
+    let mails = 0;
     for (const { facts } of parents) {
       expect(await stores[0].readHistory(facts.ns, facts.id, 0, 100)).toHaveLength(25);
       const mail = await stores[0].readMail(facts.ns, facts.id, 0);
       expect(mail.map(({ n }) => n)).toEqual(mail.map((_, i) => i + 1));
+      mails += mail.length;
     }
+    expect(mails).toBe(8 * 25 * 2);
   });
 }

@@ -75,7 +75,9 @@ export function registeringTests(given: () => Arena): void {
       version: "2",
     });
     expect(await store.listEndpoints(NS)).toEqual([{ ...first, owns: owns("1", "2") }]);
-    expect(await store.saveEndpoint(endpoint(["2"], { name: "rival", ns: "elsewhere" }), false)).toEqual({ type: "saved" });
+    expect(await store.saveEndpoint(endpoint(["2"], { name: "rival", ns: "elsewhere" }), false)).toEqual({
+      type: "saved",
+    });
   });
 
   it("hands a version over when that is asked for", async () => {

@@ -1,7 +1,7 @@
 import { newId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
 import type { StartOutcome } from "../../../src/store/port.js";
-import { type Arena, claimAll, commit, databaseNow, hold, LEASE_MS, newChild, newRun, NS, pick } from "./arena.js";
+import { type Arena, claimAll, commit, databaseNow, hold, LEASE_MS, NS, newChild, newRun, pick } from "./arena.js";
 
 export function startingTests(given: () => Arena): void {
   it("inserts a run that is leased to its starter", async () => {
@@ -31,7 +31,11 @@ export function startingTests(given: () => Arena): void {
   it("inserts a run that anybody may claim", async () => {
     const [store] = given().stores;
     const run = newRun();
-    expect(await store.start(run, undefined)).toMatchObject({ type: "created", run: { status: "queued" }, held: undefined });
+    expect(await store.start(run, undefined)).toMatchObject({
+      type: "created",
+      run: { status: "queued" },
+      held: undefined,
+    });
     const [claimed] = await claimAll(store);
     expect(claimed).toMatchObject({ facts: run.facts, status: "queued", fence: { gen: 1, seq: 0 }, tries: 1 });
   });
@@ -42,7 +46,11 @@ export function startingTests(given: () => Arena): void {
     const at = databaseNow(store) + 7_200_000;
     const dated = newRun({}, { trigger: { at } });
     for (const run of [delayed, dated]) {
-      expect(await store.start(run, LEASE_MS)).toMatchObject({ type: "created", run: { status: "scheduled" }, held: undefined });
+      expect(await store.start(run, LEASE_MS)).toMatchObject({
+        type: "created",
+        run: { status: "scheduled" },
+        held: undefined,
+      });
     }
     expect(await claimAll(store)).toEqual([]);
     expect((await store.getRun(NS, dated.facts.id))?.nextAt).toBe(at);
@@ -63,7 +71,10 @@ export function startingTests(given: () => Arena): void {
     const [store] = given().stores;
     const run = newRun();
     await store.start(run, undefined);
-    expect(await store.start(run, LEASE_MS)).toMatchObject({ type: "existing", run: { id: run.facts.id, status: "queued" } });
+    expect(await store.start(run, LEASE_MS)).toMatchObject({
+      type: "existing",
+      run: { id: run.facts.id, status: "queued" },
+    });
     expect(await store.start({ ...run, requestHash: "other" }, LEASE_MS)).toEqual({ type: "id_conflict" });
   });
 
@@ -74,7 +85,10 @@ export function startingTests(given: () => Arena): void {
     const same = newRun({ reference: "order-1" });
     expect(await store.start(same, undefined)).toMatchObject({ type: "existing", run: { id: first.facts.id } });
     const other = { ...same, requestHash: "other" };
-    expect(await store.start(other, undefined)).toMatchObject({ type: "reference_conflict", run: { id: first.facts.id } });
+    expect(await store.start(other, undefined)).toMatchObject({
+      type: "reference_conflict",
+      run: { id: first.facts.id },
+    });
     const lenient = { ...other, conflictPolicy: "return_existing" as const };
     expect(await store.start(lenient, undefined)).toMatchObject({ type: "existing", run: { id: first.facts.id } });
     expect(await store.getRun(NS, same.facts.id)).toBeUndefined();

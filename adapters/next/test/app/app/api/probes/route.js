@@ -1,7 +1,7 @@
 import { connection } from "next/server";
-import { executions } from "../../../../../../../sdk/endpoint/test/probes.js";
+import { counts } from "../../../../../../../sdk/endpoint/test/probes.js";
 
 export async function GET() {
   await connection();
-  return Response.json({ executions: executions() });
+  return Response.json(counts());
 }

@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
 import { describe, expect, it } from "vitest";
 import { decodeBase64url, encodeBase64url } from "../src/base64url.js";
-import { formatPublicKey, parsePublicKey, publicKeyFromJwk } from "../src/publicKey.js";
+import { formatPublicKey, parsePublicKey, publicKeyFromJwk } from "../src/public-key.js";
 
 describe("public keys", () => {
   it.each(["Ed25519", "ES256"] as const)(

@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import {
+  canonicalJson,
+  childRunId,
+  commandsSchema,
+  describeAnswerSchema,
+  describeRequestSchema,
+  entryKey,
+  errorAnswerSchema,
+  executeAnswerSchema,
+  executeRequestSchema,
+  inputHash,
+  parseEntryKey,
+  pushClaimsSchema,
+  recordSchema,
+  replayAnswerSchema,
+  runIdSchema,
+  startRunBodySchema,
+} from "../src/index.js";
+
+function read<Fixture>(name: string): Fixture {
+  return JSON.parse(readFileSync(new URL(`../fixtures/${name}.json`, import.meta.url), "utf8"));
+}
+
+const values = read<{
+  hashes: { value: never; canonical: string; sha256: string }[];
+  keys: { kind: "task"; address: string; index: number; key: string }[];
+  childRunIds: { parent: string; key: string; id: string }[];
+}>("values");
+
+describe("golden values", () => {
+  it.each(values.hashes)("$canonical", ({ value, canonical, sha256 }) => {
+    expect(canonicalJson(value)).toBe(canonical);
+    expect(inputHash(value)).toBe(sha256);
+  });
+
+  it.each(values.keys)("$key", ({ kind, address, index, key }) => {
+    expect(entryKey(kind, address, index)).toBe(key);
+    expect(parseEntryKey(key)).toEqual({ kind, address, index });
+  });
+
+  it.each(values.childRunIds)("$id", ({ parent, key, id }) => {
+    expect(childRunId(parent, key)).toBe(id);
+    expect(runIdSchema.parse(id)).toBe(id);
+  });
+});
+
+const schemas = {
+  executeRequest: executeRequestSchema,
+  executeAnswer: executeAnswerSchema,
+  describeRequest: describeRequestSchema,
+  describeAnswer: describeAnswerSchema,
+  replayAnswer: replayAnswerSchema,
+  errorAnswer: errorAnswerSchema,
+  pushClaims: pushClaimsSchema,
+  startRunBody: startRunBodySchema,
+  commands: commandsSchema,
+};
+const messages = read<{
+  accepted: { schema: keyof typeof schemas; message: unknown }[];
+  refused: { schema: keyof typeof schemas; why: string; path: string; message: unknown }[];
+}>("messages");
+
+describe("golden messages", () => {
+  it.each(messages.accepted)("$schema is read as it was written", ({ schema, message }) => {
+    expect(schemas[schema].parse(message)).toEqual(message);
+  });
+
+  it.each(messages.refused)("$schema is refused: $why", ({ schema, path, message }) => {
+    const issues = schemas[schema].safeParse(message).error?.issues ?? [];
+    expect(issues.map((issue) => issue.path.join("."))).toContain(path);
+  });
+});
+
+describe("golden exchanges", () => {
+  const exchanges = read<{ steps: { answer?: { commands: unknown[] }; records: unknown[] }[] }[]>("exchanges");
+  it("hold only valid commands and records", () => {
+    const steps = exchanges.flatMap((exchange) => exchange.steps);
+    expect(steps.length).toBeGreaterThan(10);
+    for (const { answer, records } of steps) {
+      if (answer) expect(commandsSchema.parse(answer.commands)).toEqual(answer.commands);
+      for (const record of records) expect(recordSchema.parse(record)).toEqual(record);
+    }
+  });
+});

@@ -1,0 +1,133 @@
+/** People: they start runs, send events, cancel, pause and resume, and requeue what stalled. */
+import { newId } from "@aikirun/protocol";
+import { inputHash } from "@aikirun/protocol/canonical";
+import type { MessageBody, NewRun } from "../src/core/run.js";
+import { StoreUnavailable } from "../src/store/port.js";
+import type { Replica } from "./replica.js";
+import { NS, type Surroundings } from "./surroundings.js";
+import { Violation } from "./violation.js";
+import { EVENTS, VERSION, type WorkflowName } from "./workflows.js";
+
+/** How long a client waits for an answer of the API. */
+const PATIENCE_MS = 400;
+const MAX_QUEUED = 100;
+
+export class Users {
+  readonly #world: Surroundings;
+  /** Users who still have something to do. */
+  busy = 0;
+
+  constructor(world: Surroundings) {
+    this.#world = world;
+  }
+
+  /** Somebody starts a run, sends its events, and sometimes meddles. */
+  arrive(): void {
+    this.busy += 1;
+    this.#live().then(
+      () => {
+        this.busy -= 1;
+      },
+      (error: unknown) => this.#world.fail(error),
+    );
+  }
+
+  /** Requeues what stalled, from time to time. */
+  operate(): void {
+    for (const { status, facts } of this.#world.rows.values()) {
+      if (status !== "stalled") continue;
+      this.#send(facts.id, { kind: "requeue" }).catch((error: unknown) => this.#world.fail(error));
+    }
+    this.#world.scheduler.after(150, undefined, "operator", () => this.operate());
+  }
+
+  async #live(): Promise<void> {
+    const { random, fresh } = this.#world;
+    const run = this.#newRun();
+    const { id, workflow } = run.facts;
+    await this.#wait(0, 20);
+    await this.#start(run);
+    const meddling = random.chance(0.35) ? this.#meddle(id) : undefined;
+    for (const name of EVENTS[workflow as WorkflowName]) {
+      await this.#wait(0, 90);
+      await this.#send(id, { kind: "event", name, data: fresh() });
+    }
+    await meddling;
+  }
+
+  #newRun(): NewRun {
+    const { random, now } = this.#world;
+    const workflow = random.pick(Object.keys(EVENTS) as WorkflowName[]);
+    const input = workflow === "tiny" ? "0" : undefined;
+    const facts = {
+      ns: NS,
+      id: newId("run", now(), random.bytes(16)),
+      workflow,
+      version: VERSION,
+      input,
+      reference: undefined,
+      retry: undefined,
+      timeoutMs: undefined,
+      pool: undefined,
+      parent: undefined,
+    };
+    return {
+      facts,
+      requestHash: inputHash([workflow, input ?? null]),
+      conflictPolicy: "error",
+      trigger: random.chance(0.2) ? { delayMs: random.int(0, 50) } : undefined,
+    };
+  }
+
+  #start(run: NewRun): Promise<void> {
+    const { random, leaseMs } = this.#world;
+    return this.#request(async ({ store, dispatcher }) => {
+      const outcome = await store.start(run, random.chance(0.7) ? leaseMs : undefined);
+      if (outcome.type !== "created" && outcome.type !== "existing") throw new Violation("START", outcome.type);
+      if (outcome.type === "created" && outcome.held) dispatcher.accept(outcome.held);
+      else dispatcher.wake();
+    });
+  }
+
+  async #meddle(runId: string): Promise<void> {
+    await this.#wait(0, 120);
+    const kind = this.#world.random.pick(["cancel", "pause", "wakeup", "wakeup"] as const);
+    await this.#send(runId, kind === "cancel" ? { kind, reason: "enough" } : { kind });
+    if (kind !== "pause") return;
+    await this.#wait(0, 60);
+    await this.#send(runId, { kind: "resume" });
+  }
+
+  /** The same message again, under the same id, until its outcome is known. */
+  async #send(runId: string, body: MessageBody): Promise<void> {
+    const { random, now } = this.#world;
+    const eventId = newId("msg", now(), random.bytes(16));
+    await this.#request(async ({ store, dispatcher }) => {
+      await store.append({ ns: NS, runId, eventId, body }, MAX_QUEUED);
+      if (body.kind === "cancel" && random.chance(0.5)) dispatcher.cancelSent(NS, runId);
+      if (random.chance(0.8)) dispatcher.wake();
+    });
+  }
+
+  /** A request to the API of some replica. What a crash or the network swallows, the client sends again. */
+  async #request(call: (replica: Replica) => Promise<void>): Promise<void> {
+    const { random, replicas, scheduler } = this.#world;
+    for (;;) {
+      const accepting = replicas.filter((replica) => replica.accepting);
+      const replica = random.pick(accepting.length > 0 ? accepting : replicas);
+      const outcome = await new Promise<"done" | "unknown">((resolve, reject) => {
+        call(replica).then(
+          () => resolve("done"),
+          (error: unknown) => (error instanceof StoreUnavailable ? resolve("unknown") : reject(error)),
+        );
+        scheduler.after(PATIENCE_MS, undefined, "client gives up", () => resolve("unknown"));
+      });
+      if (outcome === "done") return;
+      await this.#wait(5, 30);
+    }
+  }
+
+  #wait(least: number, most: number): Promise<void> {
+    return this.#world.scheduler.sleep(this.#world.random.int(least, most), undefined, "user");
+  }
+}
