@@ -78,11 +78,13 @@ CREATE TABLE aiki.actor (
   tries integer NOT NULL,
   paused boolean NOT NULL DEFAULT false,
   status text NOT NULL CHECK (status IN ('scheduled', 'queued', 'running', 'suspended', 'paused', 'stalled')),
-  hold text CHECK (hold = 'callback'),
+  -- What the lease is for; null when nobody holds the run. Unlike `lease_until` it stays while the lease is extended.
+  hold text CHECK (hold IN ('push', 'callback')),
   last_commit text,
   queued integer[] NOT NULL DEFAULT '{}',
   trouble text,
-  PRIMARY KEY (ns, run_id)
+  PRIMARY KEY (ns, run_id),
+  CHECK ((hold IS NULL) = (lease_until IS NULL))
 ) WITH (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0.01,
@@ -90,8 +92,10 @@ CREATE TABLE aiki.actor (
   autovacuum_vacuum_cost_delay = 0,
   autovacuum_analyze_scale_factor = 0.05
 );
--- The only index on a column that commits change. A holder's commit leaves `due_at` alone, so that it stays heap-only.
-CREATE INDEX actor_due ON aiki.actor (due_at) WHERE due_at IS NOT NULL;
+-- A holder's commit changes neither `due_at` nor `hold`, so that it stays heap-only. Runs that are held are due all the
+-- while; they have an index of their own, so that looking for work does not wade through them.
+CREATE INDEX actor_due ON aiki.actor (due_at) WHERE hold IS NULL AND due_at IS NOT NULL;
+CREATE INDEX actor_held ON aiki.actor (due_at) WHERE hold IS NOT NULL;
 
 CREATE TABLE aiki.mailbox (
   ns text COLLATE "C" NOT NULL,

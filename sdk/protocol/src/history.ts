@@ -5,12 +5,19 @@
 import * as z from "zod";
 import { parseEntryKey } from "./key.js";
 import { LIMITS } from "./limits.js";
-import { instantSchema, jsonSchema, runIdSchema, terminalStatusSchema, wireErrorSchema } from "./values.js";
+import {
+  instantSchema,
+  isPlainText,
+  jsonSchema,
+  runIdSchema,
+  terminalStatusSchema,
+  wireErrorSchema,
+} from "./values.js";
 
 export const entryKeySchema = z
   .string()
   .max(LIMITS.keyChars)
-  .refine((key) => parseEntryKey(key) !== undefined, "is not an entry key");
+  .refine((key) => isPlainText(key) && parseEntryKey(key) !== undefined, "is not an entry key");
 
 /** When the attempt ran, by the endpoint's own clock: for people and charts, never compared with anything. */
 export const timingSchema = z.strictObject({ startedAt: instantSchema, elapsedMs: z.number().min(0) });

@@ -6,23 +6,24 @@ import { LIMITS } from "./limits.js";
 /** A decoded JSON value. Depth and bytes are bounded on the text, before parsing; see `jsonTextDepth`. */
 export const jsonSchema = z.custom<JsonValue>((value) => value !== undefined, "expected a JSON value");
 
-const CONTROL = /[\u0000-\u001f\u007f]/;
+/**
+ * Whether a text can be a name, a reference or a key everywhere: no control characters (Postgres's `text` refuses
+ * U+0000), no lone surrogates (UTF-8 has none, so two of them would become the same).
+ */
+export function isPlainText(text: string): boolean {
+  return !/[\u0000-\u001f\u007f]|\p{Surrogate}/u.test(text);
+}
+const PLAIN_TEXT = "must not contain control characters or lone surrogates";
+
 /** Names of workflows, tasks, events, sleeps: any printable text. */
-export const nameSchema = z
-  .string()
-  .min(1)
-  .max(LIMITS.nameChars)
-  .refine((name) => !CONTROL.test(name), "must not contain control characters");
+export const nameSchema = z.string().min(1).max(LIMITS.nameChars).refine(isPlainText, PLAIN_TEXT);
 export const versionSchema = z
   .string()
   .min(1)
   .max(LIMITS.versionChars)
-  .regex(/^[^\s:@#/]+$/, "must not contain white space or any of : @ # /");
-export const referenceIdSchema = z
-  .string()
-  .min(1)
-  .max(LIMITS.referenceChars)
-  .refine((id) => !CONTROL.test(id), "must not contain control characters");
+  .regex(/^[^\s:@#/]+$/, "must not contain white space or any of : @ # /")
+  .refine(isPlainText, PLAIN_TEXT);
+export const referenceIdSchema = z.string().min(1).max(LIMITS.referenceChars).refine(isPlainText, PLAIN_TEXT);
 export const namespaceSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be lower-case letters, digits and hyphens, at most 63");

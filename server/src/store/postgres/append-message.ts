@@ -2,7 +2,15 @@
 import { CLOCK, type Statement } from "./connection.js";
 
 /** Message kinds that a terminal commit must have read. */
-export const CONTROL_KINDS = "('cancel', 'pause', 'resume')";
+const CONTROL_KINDS = "('cancel', 'pause', 'resume')";
+
+/** The rows of `letter`, numbered messages, as one row for each run. */
+export const LETTERS_BY_RUN = `
+    SELECT ns, run_id, max(n) AS last_n, max(n) FILTER (WHERE kind IN ${CONTROL_KINDS}) AS ctl_n,
+      max(n) FILTER (WHERE kind = 'cancel') AS cancel_n,
+      array_agg(n) AS n, array_agg(event_id) AS event_id, array_agg(kind) AS kind, array_agg(body) AS body
+    FROM letter GROUP BY ns, run_id
+  `;
 
 /**
  * One message. The number comes from the row's own counter in the same statement: a sequence's numbers would commit out
@@ -28,7 +36,10 @@ put AS (
 SELECT (SELECT n FROM put) AS n, ${CLOCK}`,
 };
 
-/** Several messages, several of them perhaps to one run: counted per run, numbered in the order of the calls. */
+/**
+ * Several messages, several of them perhaps to one run: counted per run, numbered in the order of the calls. Duplicates
+ * are counted, not joined: a join planned while the table is small would read all of it ever after.
+ */
 export const appendMessages: Statement = {
   name: "append_messages",
   text: `
@@ -36,8 +47,8 @@ WITH input AS MATERIALIZED (
   SELECT i.*
   FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[])
     AS i(place, ns, run_id, event_id, kind, body, max_queued)
-  WHERE NOT EXISTS (
-    SELECT FROM aiki.mailbox m WHERE m.ns = i.ns AND m.run_id = i.run_id AND m.event_id = i.event_id
+  WHERE 0 = (
+    SELECT count(*) FROM aiki.mailbox m WHERE m.ns = i.ns AND m.run_id = i.run_id AND m.event_id = i.event_id
   )
 ),
 locked AS MATERIALIZED (
@@ -63,18 +74,14 @@ counted AS (
     due_at = LEAST(a.due_at, aiki.now_ms()),
     ctl_n = GREATEST(a.ctl_n, s.ctl_n),
     cancel_n = GREATEST(a.cancel_n, s.cancel_n)
-  FROM (
-    SELECT ns, run_id, max(n) AS last_n, max(n) FILTER (WHERE kind IN ${CONTROL_KINDS}) AS ctl_n,
-      max(n) FILTER (WHERE kind = 'cancel') AS cancel_n
-    FROM letter GROUP BY ns, run_id
-  ) s
+  FROM (${LETTERS_BY_RUN}) s
   WHERE a.ns = s.ns AND a.run_id = s.run_id
-  RETURNING a.ns, a.run_id
+  RETURNING s.*
 ),
 put AS (
   INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
-  SELECT l.ns, l.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body
-  FROM letter l JOIN counted c ON c.ns = l.ns AND c.run_id = l.run_id
+  SELECT c.ns, c.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body
+  FROM counted c CROSS JOIN LATERAL unnest(c.n, c.event_id, c.kind, c.body) AS l(n, event_id, kind, body)
 )
 SELECT l.place, l.n, ${CLOCK} FROM (SELECT 1) one LEFT JOIN letter l ON true`,
 };

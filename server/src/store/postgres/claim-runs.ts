@@ -7,25 +7,36 @@ export const HELD_COLUMNS = `
   r.workflow, r.version, r.input, r.created_at, r.run_attempt, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
   r.parent_key`;
 
-/** Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older. */
+/**
+ * Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older.
+ * `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
+ */
 export const claimRuns: Statement = {
   name: "claim_runs",
   text: `
-WITH due AS MATERIALIZED (
+WITH free AS MATERIALIZED (
   SELECT ns, run_id, status FROM aiki.actor
-  WHERE due_at <= (SELECT aiki.now_ms())
-    AND (lease_until IS NULL OR lease_until < (SELECT aiki.now_ms()) OR (hold = 'callback' AND cancel_n > seen))
+  WHERE hold IS NULL AND due_at <= (SELECT aiki.now_ms())
   ORDER BY due_at
   LIMIT $1::int
   FOR UPDATE SKIP LOCKED
 ),
+lost AS MATERIALIZED (
+  SELECT ns, run_id, status FROM aiki.actor
+  WHERE $3::boolean AND hold IS NOT NULL AND due_at <= (SELECT aiki.now_ms())
+    AND (lease_until < (SELECT aiki.now_ms()) OR (hold = 'callback' AND cancel_n > seen))
+  ORDER BY due_at
+  LIMIT $1::int - (SELECT count(*) FROM free)
+  FOR UPDATE SKIP LOCKED
+),
+due AS (SELECT * FROM free UNION ALL SELECT * FROM lost),
 a AS (
   UPDATE aiki.actor SET
     epoch = (SELECT epoch FROM aiki.meta),
     gen = gen + 1,
     tries = tries + 1,
     lease_until = aiki.now_ms() + $2::bigint,
-    hold = NULL,
+    hold = 'push',
     status = CASE WHEN due.status IN ('paused', 'stalled') THEN due.status ELSE 'running' END
   FROM due
   WHERE actor.ns = due.ns AND actor.run_id = due.run_id
@@ -44,7 +55,10 @@ FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
 WHERE a.ns = $1 AND a.run_id = $2`,
 };
 
-/** Histories of several runs under these generations, and the mail that they have not read or not received yet. */
+/**
+ * Histories of several runs under these generations, and the mail that they have not read or not received yet.
+ * `OFFSET 0` keeps these lookups from becoming joins, whose plan would be made once, for small tables.
+ */
 export const readRuns: Statement = {
   name: "read_runs",
   text: `
@@ -57,10 +71,13 @@ SELECT x.*, ${CLOCK} FROM (
   SELECT h.ns, h.run_id, 'held' AS source, h.seq AS n, NULL::bigint AS at, NULL AS kind, NULL AS key, NULL AS body FROM held h
   UNION ALL
   SELECT h.ns, h.run_id, 'record', r.n, r.at, r.kind, r.key, r.value
-  FROM held h JOIN aiki.record r ON r.ns = h.ns AND r.run_id = h.run_id
+  FROM held h CROSS JOIN LATERAL (SELECT * FROM aiki.record r WHERE r.ns = h.ns AND r.run_id = h.run_id OFFSET 0) r
   UNION ALL
   SELECT h.ns, h.run_id, 'mail', m.n, m.accepted_at, m.kind, NULL, m.body
-  FROM held h JOIN aiki.mailbox m ON m.ns = h.ns AND m.run_id = h.run_id AND (m.n > h.seen OR m.n = ANY (h.queued))
+  FROM held h CROSS JOIN LATERAL (
+    SELECT * FROM aiki.mailbox m
+    WHERE m.ns = h.ns AND m.run_id = h.run_id AND (m.n > h.seen OR m.n = ANY (h.queued)) OFFSET 0
+  ) m
 ) x`,
 };
 

@@ -5,9 +5,11 @@
  * per statement, silently. Every row is locked first, in one order for everybody; what was locked is the newest
  * version, and all decisions are made on it. Each row is locked by a query of its own (`LATERAL`): where one query locks
  * a join, Postgres checks the join again for a row that changed meanwhile, and with some plans finds it no more, so that
- * a good fence is called lost. Whatever is inserted is joined to `done`, so that a lost fence writes nothing.
+ * a good fence is called lost. Whatever is inserted comes from what the UPDATE or DELETE returned, so that a lost fence
+ * writes nothing. It comes without a join where that can be: the planner expects one row of these and would compare all
+ * with all.
  */
-import { CONTROL_KINDS } from "./append-message.js";
+import { LETTERS_BY_RUN } from "./append-message.js";
 import { CLOCK, type Statement } from "./connection.js";
 
 export const commitMany: Statement = {
@@ -28,8 +30,8 @@ message AS MATERIALIZED (
   SELECT m.*
   FROM unnest($21::int[], $22::int[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[])
     AS m(place, nth, ns, run_id, event_id, kind, body)
-  WHERE NOT EXISTS (
-    SELECT FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
+  WHERE 0 = (
+    SELECT count(*) FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
   )
 ),
 locked AS MATERIALIZED (
@@ -56,7 +58,7 @@ kept AS (
     last_commit = d.commit_id,
     tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
     status = d.status,
-    hold = NULL,
+    hold = CASE WHEN d.lease_ms IS NOT NULL THEN 'push' END,
     lease_until = aiki.now_ms() + d.lease_ms,
     due_at = CASE
       WHEN d.lease_ms IS NOT NULL THEN LEAST(a.due_at, aiki.now_ms())
@@ -65,19 +67,17 @@ kept AS (
     END
   FROM fit d
   WHERE a.ns = d.ns AND a.run_id = d.run_id AND NOT d.ends
-  RETURNING d.place
+  RETURNING d.*
 ),
 gone AS (
-  DELETE FROM aiki.actor a USING fit d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends RETURNING d.place
+  DELETE FROM aiki.actor a USING fit d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends RETURNING d.*
 ),
-done AS MATERIALIZED (
-  SELECT f.* FROM fit f JOIN (SELECT place FROM kept UNION ALL SELECT place FROM gone) w ON w.place = f.place
-),
+done AS MATERIALIZED (SELECT * FROM kept UNION ALL SELECT * FROM gone),
 ended AS (
   UPDATE aiki.run r SET status = d.status, ended_at = aiki.now_ms(), output = d.output, error = d.error,
     failed_task = d.failed_task, reason = d.reason, end_gen = d.gen, last_commit = d.commit_id
-  FROM done d
-  WHERE r.ns = d.ns AND r.id = d.run_id AND d.ends
+  FROM gone d
+  WHERE r.ns = d.ns AND r.id = d.run_id
 ),
 recorded AS (
   INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
@@ -97,21 +97,17 @@ told AS (
     due_at = LEAST(a.due_at, aiki.now_ms()),
     ctl_n = GREATEST(a.ctl_n, s.ctl_n),
     cancel_n = GREATEST(a.cancel_n, s.cancel_n)
-  FROM (
-    SELECT ns, run_id, max(n) AS last_n, max(n) FILTER (WHERE kind IN ${CONTROL_KINDS}) AS ctl_n,
-      max(n) FILTER (WHERE kind = 'cancel') AS cancel_n
-    FROM letter GROUP BY ns, run_id
-  ) s
+  FROM (${LETTERS_BY_RUN}) s
   WHERE a.ns = s.ns AND a.run_id = s.run_id
-  RETURNING a.ns, a.run_id
+  RETURNING s.*
 ),
 put AS (
   INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
-  SELECT l.ns, l.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body
-  FROM letter l JOIN told t ON t.ns = l.ns AND t.run_id = l.run_id
+  SELECT t.ns, t.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body
+  FROM told t CROSS JOIN LATERAL unnest(t.n, t.event_id, t.kind, t.body) AS l(n, event_id, kind, body)
 ),
 born AS MATERIALIZED (
-  SELECT d.ns, d.run_id AS parent_id, c.*, aiki.now_ms() AS now
+  SELECT d.ns, d.run_id AS parent_id, d.epoch, c.*, aiki.now_ms() AS now
   FROM unnest(
     $33::int[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[],
     $41::bigint[], $42::text[], $43::text[], $44::bigint[]
@@ -120,29 +116,28 @@ born AS MATERIALIZED (
     timeout_ms, pool, request_hash, delay_ms
   )
   JOIN done d ON d.place = c.place
+  WHERE 0 = (
+    SELECT count(*) FROM aiki.child x WHERE x.ns = d.ns AND x.parent_id = d.run_id AND x.key = c.parent_key
+  )
 ),
 named AS (
-  INSERT INTO aiki.child (ns, parent_id, key, run_id)
-  SELECT ns, parent_id, parent_key, id FROM born
-  ON CONFLICT DO NOTHING
-  RETURNING ns, run_id
+  INSERT INTO aiki.child (ns, parent_id, key, run_id) SELECT ns, parent_id, parent_key, id FROM born
 ),
 made AS (
   INSERT INTO aiki.run (
     ns, id, workflow, version, created_at, run_attempt, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
     request_hash
   )
-  SELECT b.ns, b.id, b.workflow, b.version, b.now, 1, b.input, b.reference, b.retry, b.timeout_ms, b.pool, b.parent_id,
-    b.parent_key, b.request_hash
-  FROM born b JOIN named c ON c.ns = b.ns AND c.run_id = b.id
-  RETURNING ns, id
+  SELECT ns, id, workflow, version, now, 1, input, reference, retry, timeout_ms, pool, parent_id, parent_key, request_hash
+  FROM born
 ),
 acting AS (
   INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, status)
-  SELECT b.ns, b.id, d.epoch, 0, 0, b.now + COALESCE(b.delay_ms, 0),
-    CASE WHEN b.delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
-  FROM made m JOIN born b ON b.ns = m.ns AND b.id = m.id JOIN done d ON d.place = b.place
+  SELECT ns, id, epoch, 0, 0, now + COALESCE(delay_ms, 0), CASE WHEN delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
+  FROM born
 )
-SELECT m.place, d.mail_seq, m.unread, ${CLOCK}
-FROM (SELECT 1) one LEFT JOIN mine m ON true LEFT JOIN done d ON d.place = m.place`,
+SELECT m.*, ${CLOCK}
+FROM (SELECT 1) one LEFT JOIN (
+  SELECT place, mail_seq, unread FROM done UNION ALL SELECT place, mail_seq, unread FROM mine WHERE unread
+) m ON true`,
 };

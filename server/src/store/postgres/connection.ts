@@ -40,6 +40,8 @@ const ATTEMPTS = 10;
 function sessionOptions(statementMs: number): string {
   return [
     "-c plan_cache_mode=force_generic_plan",
+    // Such a plan is kept while the tables grow from nothing: it must not be to read a small table whole.
+    "-c enable_seqscan=off",
     `-c statement_timeout=${statementMs}`,
     "-c lock_timeout=2000",
     "-c idle_in_transaction_session_timeout=5000",

@@ -42,7 +42,7 @@ export const wakeUnserved: Statement = {
   text: `
 WITH waiting AS MATERIALIZED (
   SELECT a.ns, a.run_id FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
-  WHERE a.ns = $1 AND a.status = 'queued' AND a.lease_until IS NULL AND a.trouble LIKE '{"code":"WORKFLOW_NOT_SERVED"%'
+  WHERE a.ns = $1 AND a.status = 'queued' AND a.hold IS NULL AND a.trouble LIKE '{"code":"WORKFLOW_NOT_SERVED"%'
     AND (r.workflow, r.version) IN (SELECT * FROM unnest($2::text[], $3::text[]))
   ORDER BY a.ns, a.run_id
   FOR UPDATE OF a
@@ -59,6 +59,6 @@ export const nextDueAt: Statement = {
   name: "next_due_at",
   text: `
 SELECT (
-  SELECT due_at FROM aiki.actor WHERE due_at > (SELECT aiki.now_ms()) AND lease_until IS NULL ORDER BY due_at LIMIT 1
+  SELECT due_at FROM aiki.actor WHERE hold IS NULL AND due_at > (SELECT aiki.now_ms()) ORDER BY due_at LIMIT 1
 ) AS due_at, ${CLOCK}`,
 };

@@ -60,9 +60,13 @@ export async function pendingMigrations(url: string, migrations: readonly Migrat
   client.on("error", () => {});
   await client.connect();
   try {
-    const table = await client.query<{ found: boolean }>("SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found");
+    const table = await client.query<{ found: boolean }>(
+      "SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found",
+    );
     if (!table.rows[0]?.found) return migrations.map(({ name }) => name);
-    const { rows } = await client.query<{ name: string; checksum: string }>("SELECT name, checksum FROM aiki.schema_migration");
+    const { rows } = await client.query<{ name: string; checksum: string }>(
+      "SELECT name, checksum FROM aiki.schema_migration",
+    );
     const applied = new Map(rows.map(({ name, checksum }) => [name, checksum]));
     refuseUnknown(applied, migrations);
     return migrations.map(({ name }) => name).filter((name) => !applied.has(name));

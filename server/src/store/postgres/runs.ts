@@ -11,11 +11,14 @@ import { starts } from "./starts.js";
 
 /** Most runs in one merged statement. */
 const MAX_MERGED = 256;
+/** Shortest time between two looks for leases that have run out. Free runs are looked for by every claim. */
+const SEEK_LOST_MS = 250;
 
 export function runStore(connection: Connection): RunStore {
   const start = starts(connection, MAX_MERGED);
   const append = appends(connection, MAX_MERGED);
   const commit = commits(connection, MAX_MERGED);
+  let soughtLostAt = Number.NEGATIVE_INFINITY;
   return {
     now: () => connection.clock.now(),
     start: (run, leaseMs) => start({ run, leaseMs }),
@@ -23,7 +26,10 @@ export function runStore(connection: Connection): RunStore {
     commit: (one, leaseMs) => commit({ commit: one, leaseMs }),
 
     async claim({ limit, leaseMs }) {
-      return read(connection, await connection.run(claimRuns, [limit, leaseMs]));
+      const now = performance.now();
+      const seeksLost = now - soughtLostAt >= SEEK_LOST_MS;
+      if (seeksLost) soughtLostAt = now;
+      return read(connection, await connection.run(claimRuns, [limit, leaseMs, seeksLost]));
     },
 
     async load(ns, runId) {

@@ -66,7 +66,7 @@ export const actor = aiki.table(
     status: text("status", {
       enum: ["scheduled", "queued", "running", "suspended", "paused", "stalled"],
     }).notNull(),
-    hold: text("hold", { enum: ["callback"] }),
+    hold: text("hold", { enum: ["push", "callback"] }),
     lastCommit: text("last_commit"),
     queued: integer("queued").array().notNull().default([]),
     trouble: text("trouble"),
