@@ -18,7 +18,11 @@ export async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** Calls `work` for 0 … count-1, `width` at a time. */
-export async function concurrently(count: number, width: number, work: (index: number) => Promise<unknown>): Promise<void> {
+export async function concurrently(
+  count: number,
+  width: number,
+  work: (index: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let index = next++; index < count; index = next++) await work(index);

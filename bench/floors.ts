@@ -51,7 +51,7 @@ export async function floors(databaseUrl: string, endpointUrl: string): Promise<
   const commit = (id: number, values: readonly string[]): Promise<unknown> =>
     database.query({ ...COMMIT, values: [values.map(() => id), values] });
 
-  let batch: { id: number; value: string; done: () => void }[] = [];
+  const batch: { id: number; value: string; done: () => void }[] = [];
   let flushing = false;
   const flush = async (): Promise<void> => {
     flushing = true;

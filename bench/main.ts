@@ -39,7 +39,8 @@ async function main(): Promise<void> {
   try {
     const rows = await measure(postgres.url, rounds);
     print(rows);
-    if (values.json) writeFileSync(values.json, `${JSON.stringify({ rounds, node: process.version, rows }, null, 2)}\n`);
+    if (values.json)
+      writeFileSync(values.json, `${JSON.stringify({ rounds, node: process.version, rows }, null, 2)}\n`);
   } finally {
     await stopAll();
     await postgres.close();
@@ -160,14 +161,19 @@ function rowsOf(rounds: readonly Round[]): Row[] {
 }
 
 function print(rows: readonly Row[]): void {
-  const table = new Table({ head: ["workload", "measured", "floor", "ratio", "target"], style: { head: [], border: [] } });
+  const table = new Table({
+    head: ["workload", "measured", "floor", "ratio", "target"],
+    style: { head: [], border: [] },
+  });
   for (const { name, measured, floor, unit, ratio, target } of rows) {
     const shown = (value: number): string => `${value.toFixed(unit === "ms" ? 2 : 0)} ${unit}`;
     table.push([name, shown(measured), shown(floor), ratio.toFixed(2), target]);
   }
   console.log(table.toString());
   for (const { name, note } of rows) if (note) console.log(`${name}: ${note}`);
-  console.log("Floor: one POST to the same app and one commit in the same Postgres (W3: 64 at a time, commits merged).");
+  console.log(
+    "Floor: one POST to the same app and one commit in the same Postgres (W3: 64 at a time, commits merged).",
+  );
 }
 
 async function register(url: string, endpoint: string): Promise<void> {

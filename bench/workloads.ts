@@ -10,7 +10,8 @@ async function complete(aiki: Client, version: typeof sequentialV1 | typeof para
   const handle = await version.start(aiki, { tasks });
   const outcome = await handle.waitForStatus("completed", WAIT);
   if (!outcome.success) throw new Error(`run ${handle.id} did not complete: ${outcome.cause}`);
-  if (outcome.state.output !== tasks) throw new Error(`run ${handle.id} returned ${outcome.state.output}, not ${tasks}`);
+  if (outcome.state.output !== tasks)
+    throw new Error(`run ${handle.id} returned ${outcome.state.output}, not ${tasks}`);
 }
 
 /** W1: a run of one task and its result, one after another. One sample each, in milliseconds. */

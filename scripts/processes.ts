@@ -1,10 +1,13 @@
 /** Programs that a script starts and surely ends again, with everything that they started themselves. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 
 /** How long a program may take to stop by itself before it is killed. */
 const STOP_GRACE_MS = 10_000;
+/** How long the last output of a program that has ended is waited for. */
+const LAST_LINES_MS = 500;
 /** How many lines of output are kept to explain a failure. */
 const KEPT_LINES = 200;
 
@@ -29,8 +32,8 @@ process.on("exit", () => {
 export class Program {
   readonly name: string;
   readonly pid: number;
-  /** Resolves once the process itself is gone. */
-  readonly ended: Promise<void>;
+  /** Resolves once the process itself is gone, with its exit code; null when a signal ended it. */
+  readonly ended: Promise<number | null>;
   readonly #child: ChildProcess;
   readonly #lines: string[] = [];
   /** Called with each new line, and with nothing when the program has ended. */
@@ -52,10 +55,12 @@ export class Program {
       if (stream) createInterface({ input: stream }).on("line", (line) => this.#see(line));
     }
     this.ended = new Promise((resolve) => {
-      this.#child.once("exit", () => {
+      this.#child.once("exit", async (code) => {
+        // Its last lines may still be on their way; something that it left behind may hold its outputs open for ever.
+        await Promise.race([once(this.#child, "close"), sleep(LAST_LINES_MS)]);
         this.#hasEnded = true;
         this.#tell(undefined);
-        resolve();
+        resolve(code);
       });
     });
   }

@@ -25,12 +25,15 @@ if (unknown.length > 0) {
 
 const stage = await Stage.open();
 let closing: Promise<void> | undefined;
+/** Everything has been shown, and stays for somebody to look at. */
+let remaining = false;
 const close = (): Promise<void> => {
   closing ??= stage.close();
   return closing;
 };
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => void close().finally(() => process.exit(stay ? 0 : 130)));
+  // Ctrl-C in a terminal can come twice, from the terminal and from the program that started this one.
+  process.on(signal, () => void close().finally(() => process.exit(remaining ? 0 : 130)));
 }
 
 try {
@@ -42,9 +45,9 @@ try {
   const right = await finish(aiki, started);
   for (const { scene, id } of started) moments.push(...(await historyOf(aiki, scene, id)));
   say(`What happened, second by second:\n\n${timeline(moments)}\n`);
-  report(right);
+  const allRight = report(right);
   if (stay) await remain(apps);
-  process.exitCode = [...right.values()].every(Boolean) ? 0 : 1;
+  process.exitCode = allRight ? 0 : 1;
 } catch (error) {
   if (!closing) console.error(`\nThe demo failed. ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
@@ -118,10 +121,11 @@ async function historyOf(aiki: Client, scene: Scene, id: string): Promise<Moment
   return moments;
 }
 
-function report(right: ReadonlyMap<Scene, boolean>): void {
+function report(right: ReadonlyMap<Scene, boolean>): boolean {
   for (const [scene, ok] of right) say(`  ${ok ? "ok  " : "WRONG"} ${scene.title} (${scene.servedBy})`);
   const all = [...right.values()].every(Boolean);
   say(all ? "\nAll runs completed, through three frameworks and a kill -9." : "\nNot every run came out right.");
+  return all;
 }
 
 async function remain(apps: readonly App[]): Promise<void> {
@@ -129,6 +133,7 @@ async function remain(apps: readonly App[]): Promise<void> {
   say(`  orchestrator  ${stage.url}`);
   for (const { name, url } of apps) say(`  ${name.padEnd(12)}  ${url}`);
   say(`\n  AIKI_URL=${stage.url} npx aiki runs list`);
+  remaining = true;
   await new Promise(() => setInterval(() => {}, 60_000));
 }
 

@@ -1,12 +1,14 @@
 import { newId, type PushClaims } from "@aikirun/protocol";
 import { compactVerify, decodeProtectedHeader, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { openSigningKeys, pinnedSigningKey } from "../src/dispatch/keys.js";
 import { sealWith } from "../src/dispatch/seal.js";
 import { type MakeSigner, pushToken, webSigner } from "../src/dispatch/sign.js";
 import { nodeSigner } from "../src/shell/node-signer.js";
 import { memoryStore } from "../src/store/memory.js";
-import type { KeyStore, StoredSigningKey } from "../src/store/port.js";
+import type { KeyStore, Store, StoredSigningKey } from "../src/store/port.js";
+import { openPostgresStore } from "../src/store/postgres/store.js";
+import { testDatabase } from "./store/database.js";
 
 const secret = (byte: number) => new Uint8Array(32).fill(byte);
 const subject = () => ({
@@ -82,18 +84,38 @@ describe("sealing", () => {
 });
 
 describe("signing keys", () => {
+  let now = 1_000;
   const open = async (store: KeyStore, byte = 7) =>
-    openSigningKeys({ store, seal: await sealWith(secret(byte)), makeSigner: nodeSigner, now: () => 1_000 });
+    openSigningKeys({ store, seal: await sealWith(secret(byte)), makeSigner: nodeSigner, now: () => now });
 
-  it("are made once, kept sealed, and the same for every replica", async () => {
-    const store = memoryStore();
-    const replicas = await Promise.all([open(store), open(store), open(store)]);
-    expect(new Set(replicas.map((keys) => keys.signer().kid)).size).toBe(1);
-    const stored = await store.listSigningKeys();
-    expect(stored).toHaveLength(1);
-    expect(JSON.stringify(stored)).not.toContain('"d"');
-    expect((await open(store)).signer().kid).toBe(replicas[0]?.signer().kid);
-  });
+  const stores: [string, () => Promise<Store>][] = [
+    ["in memory", async () => memoryStore()],
+    [
+      "on Postgres",
+      async () => {
+        const database = await testDatabase();
+        const { store } = await openPostgresStore({ url: database.url });
+        onTestFinished(() => store.close().then(() => database.close()));
+        return store;
+      },
+    ],
+  ];
+  it.each(stores)(
+    "%s are made once and kept sealed; replicas that start or rotate together agree",
+    async (_where, make) => {
+      const store = await make();
+      const replicas = await Promise.all([open(store), open(store), open(store)]);
+      expect(new Set(replicas.map((keys) => keys.signer().kid)).size).toBe(1);
+      const stored = await store.listSigningKeys();
+      expect(stored).toHaveLength(1);
+      expect(JSON.stringify(stored)).not.toContain('"d"');
+      expect((await open(store)).signer().kid).toBe(replicas[0]?.signer().kid);
+      await Promise.all(replicas.map((keys) => keys.rotate(false).catch(() => {})));
+      const states = (await store.listSigningKeys()).map((key) => key.state);
+      expect(states.filter((state) => state === "current")).toHaveLength(1);
+      expect(states.filter((state) => state === "next").length).toBeLessThanOrEqual(1);
+    },
+  );
 
   it("do not open with another secret", async () => {
     const store = memoryStore();
@@ -107,20 +129,23 @@ describe("signing keys", () => {
     const first = here.signer().kid;
     const states = () => Object.fromEntries(here.published().map((key) => [key.kid, key.state]));
 
-    await here.rotate();
+    await here.rotate(true);
     expect(here.signer().kid).toBe(first);
     const second = here.published().find((key) => key.state === "next")?.kid as string;
     expect(states()).toEqual({ [first]: "current", [second]: "next" });
 
-    await here.rotate();
+    await expect(here.rotate(false)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    expect(here.signer().kid).toBe(first);
+    now += 10 * 60_000;
+    await here.rotate(false);
     expect(here.signer().kid).toBe(second);
     expect(states()).toEqual({ [first]: "retired", [second]: "current" });
     expect(there.signer().kid).toBe(first);
     await there.refresh();
     expect(there.signer().kid).toBe(second);
 
-    await here.rotate();
-    await here.rotate();
+    await here.rotate(true);
+    await here.rotate(true);
     expect(Object.values(states()).sort()).toEqual(["current", "retired"]);
     expect(states()).not.toHaveProperty(first);
   });
@@ -128,7 +153,7 @@ describe("signing keys", () => {
   it("survive a crash between retiring and promoting", async () => {
     const store = memoryStore();
     const keys = await open(store);
-    await keys.rotate();
+    await keys.rotate(false);
     await store.setSigningKeyState(keys.signer().kid, "retired");
     const next = (await store.listSigningKeys()).find((key: StoredSigningKey) => key.state === "next")?.kid;
     const reopened = await open(store);
@@ -141,7 +166,7 @@ describe("signing keys", () => {
     expect(keys.published()).toHaveLength(1);
     expect(keys.published()[0]?.jwk).not.toHaveProperty("d");
     expect(keys.published()[0]?.jwk).toMatchObject({ alg: "ES256", use: "sig", kid: keys.signer().kid });
-    await expect(keys.rotate()).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    await expect(keys.rotate(false)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
     await expect(pinnedSigningKey({ kty: "oct", k: "AAAA" }, nodeSigner)).rejects.toMatchObject({
       code: "SETTING_INVALID",
     });

@@ -1,16 +1,26 @@
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { workspaces } from "../../scripts/workspaces.js";
 import { type Newcomer, newcomer } from "./newcomer.js";
 import { readmeCommands } from "./readme.js";
 
 const INSTALLS_MS = 300_000;
 const START_MS = 120_000;
 const CREATE_NEXT_APP =
-  "npx --yes create-next-app@16.4.6 shop --ts --app --empty --no-linter --no-tailwind --no-src-dir --no-react-compiler --no-agents-md --import-alias '@/*' --use-npm --disable-git";
+  "npx --yes create-next-app@16.4.3 shop --ts --app --empty --no-linter --no-tailwind --no-src-dir --no-react-compiler --no-agents-md --import-alias '@/*' --use-npm --disable-git";
 
 describe("a newcomer who types what README.md says, with nothing but the packed packages", () => {
   let person: Newcomer;
+  const packed = Object.fromEntries(
+    workspaces()
+      .filter(({ manifest }) => manifest.private !== true)
+      .map(({ manifest: { name, version } }) => [
+        `node_modules/${name}`,
+        `file:../aiki/packed/${name.slice(1).replace("/", "-")}-${version}.tgz`,
+      ]),
+  );
   beforeAll(async () => {
     // The README's commands use the ordinary ports; whoever sits there would be mistaken for the newcomer's app.
     for (const port of [3000, 9850]) {
@@ -52,11 +62,22 @@ describe("a newcomer who types what README.md says, with nothing but the packed 
     );
     expect(output).toContain("Hello, Ada!");
     expect(output).toContain("completed");
-    expect(person.asked).toEqual([]);
+    expect(sourcesOf(folder)).toEqual(packed);
     await orchestrator.stop();
     await app.stop();
   }
 });
+
+/** Where npm took each of Aiki's packages from. */
+function sourcesOf(folder: string): Record<string, string> {
+  const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8")) as Lockfile;
+  const own = Object.entries(lock.packages).filter(([path]) => path.includes("node_modules/@aikirun/"));
+  return Object.fromEntries(own.map(([path, { resolved }]) => [path, resolved]));
+}
+
+interface Lockfile {
+  readonly packages: Readonly<Record<string, { readonly resolved: string }>>;
+}
 
 async function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {

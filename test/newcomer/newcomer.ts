@@ -15,8 +15,6 @@ const COMMAND_MS = 240_000;
 
 export interface Newcomer {
   readonly folder: string;
-  /** Requests for packages that only the tarballs have. */
-  readonly asked: readonly string[];
   /** An empty folder beside the clone. */
   makeFolder(name: string): string;
   /** Keeps npm in a folder from finding `@aikirun` anywhere else. */
@@ -31,11 +29,7 @@ export interface Newcomer {
 export async function newcomer(): Promise<Newcomer> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "aiki-newcomer-")));
   pack(join(folder, "aiki", "packed"));
-  const asked: string[] = [];
-  const registry = createServer((request, response) => {
-    asked.push(request.url ?? "");
-    response.writeHead(404).end();
-  });
+  const registry = createServer((_request, response) => response.writeHead(404).end());
   await new Promise<void>((resolve) => registry.listen(0, "127.0.0.1", resolve));
   const { port } = registry.address() as AddressInfo;
   const env = ownEnvironment();
@@ -43,7 +37,6 @@ export async function newcomer(): Promise<Newcomer> {
 
   return {
     folder,
-    asked,
     makeFolder(name) {
       const made = join(folder, name);
       mkdirSync(made);

@@ -23,6 +23,12 @@ import { workflowsCommand } from "./commands/workflows.js";
 import { DEFAULT_URL } from "./session.js";
 import { CLI_VERSION } from "./version.js";
 
+const FIRST_STEPS = `
+First steps:
+  aiki init                                  write a route and a first workflow into your app
+  aiki dev                                   run an orchestrator; it finds your app by itself
+  aiki runs start hello --input '{"name":"Ada"}' --watch`;
+
 /** The whole command line. Commander throws instead of exiting, so that `main` alone decides the exit code. */
 export function program(): Command {
   const aiki = new Command("aiki")
@@ -31,7 +37,7 @@ export function program(): Command {
     .option("--url <url>", `the orchestrator (default: AIKI_URL, or ${DEFAULT_URL})`)
     .option("--api-key <key>", "the API key (default: AIKI_API_KEY)")
     .option("--json", "print JSON for machines")
-    .configureHelp({ showGlobalOptions: true });
+    .addHelpText("after", FIRST_STEPS);
 
   group(aiki, "runs", "start, follow and steer runs", [
     runsStartCommand(),

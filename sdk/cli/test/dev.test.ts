@@ -2,9 +2,12 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { client } from "@aikirun/client";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { aiki, ended, spawnAiki } from "./aiki.js";
 import { makeProject, type Project } from "./app.js";
+
+// Each command is a process of its own: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 let project: Project;
 let app: ChildProcess | undefined;
@@ -47,7 +50,7 @@ function startDev(args: readonly string[] = []): Dev {
       };
       const fail = (what: string) => () => reject(new Error(`aiki dev ${what} ${text}:\n${output}`));
       child.once("exit", fail("ended before it printed"));
-      setTimeout(fail("does not print"), 20_000).unref();
+      setTimeout(fail("does not print"), 60_000).unref();
       waiting.add(look);
       look();
     });
@@ -177,6 +180,17 @@ test("r and Enter look again: an endpoint that was removed is back", async () =>
   dev.child.stdin?.write("r\n");
   while ((await api.listEndpoints()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
   expect(await stop(dev.child, "SIGTERM")).toBe(0);
+});
+
+test("a database that dies ends it with a line that says where to look", async () => {
+  const dev = startDev();
+  await dev.printed("aiki ready");
+  const exit = new Promise((resolve) => dev.child.once("exit", resolve));
+  process.kill(postgresPid(), "SIGKILL");
+  expect(await exit).toBe(1);
+  expect(dev.output()).toMatch(
+    /DATABASE_UNAVAILABLE The embedded Postgres has ended\. .*\.aiki\/postgres\.log says why\./,
+  );
 });
 
 test("a wrong setting stops it with one line that names it", async () => {

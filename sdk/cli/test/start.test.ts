@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@aikirun/server";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { aiki, ended, spawnAiki } from "./aiki.js";
+
+// Each command is a process of its own: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const ADMIN_KEY = "an-admin-key-of-24-characters";
 let folder: string;
@@ -106,4 +109,26 @@ test("it refuses to run open; with an admin key it hands out keys that can be re
   expect({ code, stdout }).toEqual({ code: 0, stdout: `aiki ready ${env.AIKI_URL}\n` });
   for (const line of stderr.split("\n").filter((line) => line !== ""))
     expect(JSON.parse(line)).toMatchObject({ level: expect.any(String) });
+});
+
+test("aiki dev on a database of one's own makes none, and never prints its password", async () => {
+  const { PORT, ...settings } = env as { PORT: string; DATABASE_URL: string; AIKI_SECRET: string };
+  const cwd = mkdtempSync(join(tmpdir(), "aiki-own-"));
+  // Another secret than the one that sealed this database's keys cannot open them.
+  const { DATABASE_URL } = settings;
+  const stranger = await aiki(["dev", "--port", PORT], { cwd, env: { DATABASE_URL } });
+  expect(stranger).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^SETTING_INVALID AIKI_SECRET: .*another secret/),
+  });
+  const child = spawnAiki(["dev", "--port", PORT], { cwd, env: settings });
+  const end = ended(child);
+  child.stdout?.on("data", (chunk) => String(chunk).includes("aiki ready") && child.kill("SIGTERM"));
+  const { code, stdout } = await end;
+  expect(code).toBe(0);
+  const url = new URL(DATABASE_URL);
+  expect(stdout).toMatch(new RegExp(`data {7}${url.host}/aiki +from DATABASE_URL`));
+  expect(stdout).not.toContain(url.password);
+  expect(readdirSync(join(cwd, ".aiki")).sort()).toEqual([".gitignore", "secret"]);
+  rmSync(cwd, { recursive: true });
 });

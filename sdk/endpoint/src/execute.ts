@@ -24,6 +24,8 @@ export interface Invocation {
   readonly arrivedAt: number;
   /** How long, from its arrival, the host lets this invocation last. */
   readonly maxDurationMs: number;
+  /** Whether a developer reads the log. */
+  readonly development: boolean;
   /** Aborts when the caller has gone. */
   readonly gone: AbortSignal | undefined;
 }
@@ -32,7 +34,7 @@ export interface Invocation {
 export async function execute(
   push: ExecuteRequest,
   bytes: number,
-  { arrivedAt, maxDurationMs, gone }: Invocation,
+  { arrivedAt, maxDurationMs, development, gone }: Invocation,
   { registry, kept, logger }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
@@ -55,6 +57,7 @@ export async function execute(
     host: defaultHost,
     logger,
     budgetMs: workMs(leftMs),
+    warnsOfPlainAwaits: development,
     ...(gone && { signal: gone }),
   });
   if (outcome.state === "diverged") throw diverged(run, outcome.divergence);

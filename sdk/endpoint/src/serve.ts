@@ -52,7 +52,9 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "execute": {
-        const answer = await execute(push, bytes, { arrivedAt, maxDurationMs, gone: request.signal?.() }, execution);
+        const { development } = settings;
+        const invocation = { arrivedAt, maxDurationMs, development, gone: request.signal?.() };
+        const answer = await execute(push, bytes, invocation, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
     }

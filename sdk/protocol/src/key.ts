@@ -11,7 +11,7 @@ export type EntryKind = "task" | "sleep" | "event" | "child" | "wait" | "run";
  * | task  | `name:inputHash` |
  * | sleep | `name` |
  * | event | `name` |
- * | child | `workflow:version:(reference or inputHash)` |
+ * | child | `workflow:version:(reference or inputHash)`; with a reference always index 0: one child |
  * | wait  | the child's key, `/`, the awaited status |
  * | run   | empty; always index 0 |
  */

@@ -162,13 +162,16 @@ describe("children", () => {
   it("with a reference id take the recorded run's id", async () => {
     const adopting = workflow({ name: "adopting" }).v("1", {
       async handler(run) {
-        const child = await leaf.with("reference.id", "the-one").startAsChild(run, 1);
+        const one = leaf.with("reference.id", "the-one");
+        const [child, same] = await Promise.all([one.startAsChild(run, 1), one.startAsChild(run, 1)]);
+        expect(await one.startAsChild(run, 1)).toMatchObject({ id: same.id });
         return child.id;
       },
     });
     const of = new Orchestrator(adopting);
     const answer = await of.push();
     expect(answer).toMatchObject({ state: "more", commands: [{ type: "child.start", reference: "the-one" }] });
+    expect(answer).toHaveProperty("commands.length", 1);
     if (answer.state === "diverged") return;
     const { key } = answer.commands[0] as { key: string };
     of.append({ kind: "child", key, value: { state: "started", runId: "run_01kaqsxkz0zzzzzzzzzzzzzzzz" } });

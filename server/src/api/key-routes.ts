@@ -68,14 +68,14 @@ export const keyRoutes: readonly Route[] = [
     method: "POST",
     path: "/v1/signing-keys/rotate",
     scope: "admin",
-    summary: "Publish the next signing key; called again, sign with it and retire the one before.",
-    body: z.strictObject({}),
+    summary: "Publish the next signing key; called again ten minutes later, sign with it and retire the one before.",
+    body: z.strictObject({ force: z.boolean().optional() }),
     answers: { 200: signingKeysSchema },
-    async handle({ caller }, { signingKeys }) {
+    async handle({ body, caller }, { signingKeys }) {
       if (!caller.everywhere) {
         throw new AikiError("FORBIDDEN", "All namespaces share the signing keys: rotate them with AIKI_ADMIN_KEY.");
       }
-      const keys = (await signingKeys.rotate()).map(({ kid, alg, state }) => ({ kid, alg, state }));
+      const keys = (await signingKeys.rotate(body.force ?? false)).map(({ kid, alg, state }) => ({ kid, alg, state }));
       return { status: 200, body: { keys } };
     },
   }),

@@ -29,6 +29,10 @@ export async function waitForEnd(
   signal.addEventListener("abort", onAbort);
   try {
     for (let pauseMs = REREAD_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, REREAD_MOST_MS)) {
+      // Of a run that is held here the bell tells all there is to know: nothing is read until it has ended.
+      while (!signal.aborted && performance.now() < until && dispatcher.holds(ns, runId)) {
+        if (await bell.wait(Math.min(REREAD_FIRST_MS, until - performance.now()))) break;
+      }
       const run = await store.getRun(ns, runId);
       if (!run) throw runNotFound(runId);
       if (hasEnded(run.status)) return { ended: true, run };
@@ -52,7 +56,8 @@ export class Bell {
     this.#wake?.();
   }
 
-  async wait(atMostMs: number): Promise<void> {
+  /** True: it rang. */
+  async wait(atMostMs: number): Promise<boolean> {
     if (!this.#rung) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, atMostMs);
@@ -62,7 +67,9 @@ export class Bell {
         };
       });
     }
+    const rang = this.#rung;
     this.#wake = undefined;
     this.#rung = false;
+    return rang;
   }
 }

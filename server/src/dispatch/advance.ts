@@ -89,7 +89,7 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
   const { warm } = hold.shared;
   const runId = hold.state.facts.id;
   if (outcome.type === "history_needed") {
-    warm.forget(runId);
+    warm.missed(runId);
     if (request.history.after) return outcome;
     const message = "The endpoint asked for the whole history in answer to the whole history.";
     return { type: "failed", reach: "refused", code: "BAD_ANSWER", message };
@@ -105,7 +105,8 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
   ) {
     return { type: "failed", reach: "lost", code: "BAD_ANSWER", message: "The answer is for another push." };
   }
-  if (answer.keeps) warm.set(runId, { endpointId: route.endpointId, cursor: request.history.head });
+  const { head, after } = request.history;
+  if (answer.keeps) warm.keeps(runId, route.endpointId, head, after !== undefined);
   else warm.forget(runId);
   return answer.seq === fence.seq ? answer : onNewerState(hold, answer);
 }

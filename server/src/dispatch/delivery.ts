@@ -2,7 +2,7 @@
  * One push as `advance` sees it: a request goes out, one of these comes back. `push.ts` does it over HTTP; the
  * simulation does it over a network that loses, doubles and delays.
  */
-import type { Divergence, ExecuteAnswer, ExecuteRequest, HistoryCursor } from "@aikirun/protocol";
+import type { Divergence, ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
 
 /** Who serves a version right now. */
@@ -43,9 +43,3 @@ export type DeliveryOutcome =
       readonly message: string;
       readonly reach: "refused" | "lost" | "timeout";
     };
-
-/** What a warm endpoint holds of a run's history. */
-export interface Warmth {
-  readonly endpointId: string;
-  readonly cursor: HistoryCursor;
-}

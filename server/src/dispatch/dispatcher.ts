@@ -113,6 +113,11 @@ export class Dispatcher {
     this.#alarm.set(at);
   }
 
+  /** Whether this process advances the run just now: then the hub tells of everything that happens to it. */
+  holds(ns: string, runId: string): boolean {
+    return this.#held.has(`${ns}/${runId}`);
+  }
+
   /** A cancel was sent to this run: when it is held here, the push under way is aborted now and not at the next beat. */
   cancelSent(ns: string, runId: string): void {
     this.#held.get(`${ns}/${runId}`)?.nudge();

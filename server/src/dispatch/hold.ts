@@ -185,7 +185,7 @@ export class Hold {
   /** The history for this endpoint: only what is new when it said that it keeps the rest. */
   slice(route: Route): HistorySlice {
     const { records, facts } = this.state;
-    let after = this.shared.warm.get(facts.id, route.endpointId);
+    let after = this.shared.warm.get(facts.id, route.endpointId, records.length);
     if (after && after.n > records.length) after = undefined;
     if (after && after.n > this.#head.n) {
       // The run was loaded anew: the endpoint's copy counts only when its past is this past.

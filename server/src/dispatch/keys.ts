@@ -24,9 +24,15 @@ export interface SigningKeys {
   published(): readonly PublishedKey[];
   /** Reads what other replicas did. */
   refresh(): Promise<void>;
-  /** Publishes a next key; when one is published already, signs with it and retires the one before. */
-  rotate(): Promise<readonly PublishedKey[]>;
+  /**
+   * Publishes a next key; when one is published long enough, or with `force`, signs with it and retires the one before.
+   * Throws `INVALID_REQUEST` when it is too early for that.
+   */
+  rotate(force: boolean): Promise<readonly PublishedKey[]>;
 }
+
+/** Endpoints keep the keys that they fetched for up to five minutes. Pinned keys take as long as a deployment. */
+const PUBLISHED_FOR_MS = 10 * 60_000;
 
 type SigningKeyStore = Pick<KeyStore, "listSigningKeys" | "addSigningKey" | "setSigningKeyState" | "removeSigningKey">;
 
@@ -100,7 +106,7 @@ class StoredSigningKeys implements SigningKeys {
     await this.#adopt(await this.#options.store.listSigningKeys());
   }
 
-  async rotate(): Promise<readonly PublishedKey[]> {
+  async rotate(force: boolean): Promise<readonly PublishedKey[]> {
     const { store } = this.#options;
     await this.refresh();
     const next = this.#stored.find((key) => key.state === "next");
@@ -108,6 +114,8 @@ class StoredSigningKeys implements SigningKeys {
       await this.#adopt(await store.addSigningKey(await this.#make("next")));
       return this.published();
     }
+    const ageMs = this.#options.now() - next.createdAt;
+    if (ageMs < PUBLISHED_FOR_MS && !force) throw tooEarly(ageMs);
     await this.#withdrawOld();
     // A crash between these two leaves no current key; whoever reads that next finishes the step.
     for (const key of this.#stored) if (key.state === "current") await store.setSigningKeyState(key.kid, "retired");
@@ -151,6 +159,14 @@ class StoredSigningKeys implements SigningKeys {
       createdAt: this.#options.now(),
     };
   }
+}
+
+function tooEarly(ageMs: number): AikiError {
+  const minutes = Math.ceil((PUBLISHED_FOR_MS - ageMs) / 60_000);
+  return new AikiError(
+    "INVALID_REQUEST",
+    `The next key was published a moment ago, and endpoints may not have seen it yet. Rotate again in ${minutes} min, or with force when the current key must go at once.`,
+  );
 }
 
 function purpose(kid: string): string {

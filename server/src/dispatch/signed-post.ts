@@ -63,10 +63,8 @@ function headersOf(target: PostTarget, token: string): Record<string, string> {
   return headers;
 }
 
-/** W3C Trace Context: a new trace per push, not sampled by us; whoever samples finds the push by its id. */
+/** W3C Trace Context: a new trace per push. Not marked as sampled: whoever samples decides. */
 function traceparent(): string {
-  const random = crypto.getRandomValues(new Uint8Array(24));
-  let hex = "";
-  for (const byte of random) hex += byte.toString(16).padStart(2, "0");
-  return `00-${hex.slice(0, 32)}-${hex.slice(32)}-00`;
+  const hex = (crypto.randomUUID() + crypto.randomUUID()).replaceAll("-", "");
+  return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-00`;
 }

@@ -20,8 +20,22 @@ export const realTimers: Timers = {
     return () => clearTimeout(handle);
   },
   random: () => Math.random(),
-  newId: (prefix) => newId(prefix),
+  newId: (prefix) => newId(prefix, Date.now(), randomBytes()),
 };
+
+/** Random bytes are drawn for many ids at once: a call for each would be the dearest part of a step. */
+const ID_BYTES = 16;
+const pool = new Uint8Array(256 * ID_BYTES);
+let used = pool.length;
+
+function randomBytes(): Uint8Array {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  used += ID_BYTES;
+  return pool.subarray(used - ID_BYTES, used);
+}
 
 /** Resolves after `ms`. False when `signal` aborted first. */
 export function pause(timers: Timers, ms: number, signal?: AbortSignal): Promise<boolean> {

@@ -62,7 +62,9 @@ export function spawnProgram(
   if (canReach([program, ...reaches])) return spawn(program, args, { ...options, uid: postgresUid, gid: postgresUid });
   // Below a private folder, such as root's home. The right to enter it can be lent to a process that is not root.
   const lend = ["--reuid", `${NOBODY}`, "--regid", `${NOBODY}`, "--clear-groups"];
-  const rights = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"];
+  // Postgres asks with access(2) whether its programs are there, which heeds the lent right only with this bit (capabilities(7)).
+  const securebits = ["--securebits", "+no_setuid_fixup"];
+  const rights = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override", ...securebits];
   if (spawnSync("setpriv", [...lend, ...rights, "true"]).status === 0) {
     return spawn("setpriv", [...lend, ...rights, program, ...args], options);
   }

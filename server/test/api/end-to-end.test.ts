@@ -117,7 +117,9 @@ describe.each(databases)("a run through a real endpoint, %s", (_where, database)
     const app = await startApp(aiki.server.url, [helloV2]);
     await aiki.call("POST", "/v1/endpoints", { body: { url: app.url } });
     for (const count of [2, 2]) {
-      expect((await aiki.call("POST", "/v1/signing-keys/rotate")).json.keys).toHaveLength(count);
+      expect((await aiki.call("POST", "/v1/signing-keys/rotate", { body: { force: true } })).json.keys).toHaveLength(
+        count,
+      );
       expect((await aiki.call("GET", "/.well-known/jwks.json")).json.keys).toHaveLength(count);
       expect(await ended(aiki, await startRun(aiki, "2.0.0"))).toMatchObject({ run: { status: "completed" } });
     }

@@ -55,6 +55,15 @@ describe("the hot path", () => {
     }
   });
 
+  it("stops relying on a copy that is never where the push arrives", async () => {
+    const dispatcher = bench.dispatcher();
+    const works = sequential(100, true);
+    bench.endpoint = (request, signal) => (request.history.after ? { type: "history_needed" } : works(request, signal));
+    await bench.start(dispatcher);
+    await bench.pass(10);
+    expect(bench.pushes.length).toBeLessThan(110);
+  });
+
   it("wakes a sleeper in the millisecond in which it is due, without a scan", async () => {
     const dispatcher = bench.dispatcher({ scanMs: 100_000, idleScanMs: 100_000 });
     bench.endpoint = (request) =>

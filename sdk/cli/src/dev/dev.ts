@@ -4,6 +4,7 @@ import { client } from "@aikirun/client";
 import { AikiError } from "@aikirun/protocol/canonical";
 import { startServer } from "@aikirun/server";
 import { withDatabase } from "../database-fault.js";
+import { messageOf } from "../failure.js";
 import { say } from "../session.js";
 import { CLI_VERSION } from "../version.js";
 import { openDatabase } from "./database.js";
@@ -47,15 +48,33 @@ export async function dev({ port, data, urls }: DevOptions): Promise<void> {
     const finding = await findEndpoints({ aiki, report, urls, ownPorts, signal: stop.signal });
     closers.push(finding.stop);
     const { searched } = finding;
-    const shownData = database.embedded ? data : undefined;
-    say(readyText({ version: CLI_VERSION, url: server.url, data: shownData, endpoints: report.ready(), searched }));
+    say(
+      readyText({
+        version: CLI_VERSION,
+        url: server.url,
+        data: database.embedded ? { folder: data } : { databaseUrl: database.url },
+        endpoints: report.ready(),
+        searched,
+      }),
+    );
     for (const warning of server.warnings) warn(warning);
 
     await Promise.race([stop.happened, database.exited]);
     if (!stop.signal.aborted) throw databaseGone(folder);
   } finally {
     stop.abort();
-    for (const close of closers.reverse()) await close();
+    await closeAll(closers.reverse());
+  }
+}
+
+/** Each is closed, whatever another one throws: a Postgres must not be left behind by a server that could not end. */
+async function closeAll(closers: readonly (() => Promise<void> | void)[]): Promise<void> {
+  for (const close of closers) {
+    try {
+      await close();
+    } catch (error) {
+      warn(messageOf(error));
+    }
   }
 }
 

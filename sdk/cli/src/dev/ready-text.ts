@@ -3,11 +3,13 @@ import pc from "picocolors";
 import { printable } from "../text.js";
 import { portsText } from "./ports.js";
 
+/** The folder of the embedded database, or the URL of another. */
+export type Data = { readonly folder: string } | { readonly databaseUrl: string };
+
 export interface Ready {
   readonly version: string;
   readonly url: string;
-  /** The folder of the embedded database; undefined with DATABASE_URL. */
-  readonly data: string | undefined;
+  readonly data: Data;
   readonly endpoints: readonly Endpoint[];
   /** URLs that were named, or ports that are searched. */
   readonly searched: readonly string[] | readonly number[];
@@ -18,7 +20,7 @@ export function readyText({ version, url, data, endpoints, searched }: Ready): s
   const lines = [
     `${pc.bold(`aiki ${version}`)}  dev`,
     line("api", url, "no key needed from this machine"),
-    data === undefined ? line("data", "DATABASE_URL", "") : line("data", data, "Postgres 18, kept between starts"),
+    dataLine(data),
     ...(endpoints.length > 0 ? endpoints.map(endpointLine) : [noEndpointLine(searched)]),
     `aiki ready ${url}`,
     `  next: ${nextStep(endpoints)}`,
@@ -33,6 +35,13 @@ export function endpointLine(endpoint: Endpoint): string {
 
 export function servedText(endpoint: Endpoint): string {
   return endpoint.workflows.map(({ name, version }) => `${name}@${version}`).join(", ") || "no workflows";
+}
+
+/** A URL without its user and password. */
+function dataLine(data: Data): string {
+  if ("folder" in data) return line("data", printable(data.folder), "Postgres 18, kept between starts");
+  const { host, pathname } = new URL(data.databaseUrl);
+  return line("data", printable(`${host}${pathname}`), "from DATABASE_URL");
 }
 
 function noEndpointLine(searched: Ready["searched"]): string {

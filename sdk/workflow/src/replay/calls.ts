@@ -32,6 +32,8 @@ export class Calls implements RunEngine {
   readonly #fresh = new Map<string, Settle>();
   /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
   readonly #lateWaits = new Map<string, Settle[]>();
+  /** Children with a reference id, by their key. */
+  readonly #referenced = new Map<string, Promise<StartedChild>>();
   readonly #failedTasks = new WeakMap<Error, string>();
   readonly #onCall: () => void;
   #open = 0;
@@ -132,35 +134,42 @@ export class Calls implements RunEngine {
 
   /**
    * Settles at once: without a reference the child's run id follows from the parent's and the key. With one, the run
-   * may exist already, so the promise settles with the recorded start.
+   * may exist already, so the promise settles with the recorded start; a second call with it gives the same child.
    */
   startChild(call: ChildCall, input: unknown): Promise<StartedChild> {
     return this.#call(() => {
+      const address = `${call.workflow}:${call.version}`;
       const subject = `${call.workflow}@${call.version}`;
-      const addressed = addressInput(
-        "child",
-        `${call.workflow}:${call.version}`,
-        input,
-        `Child ${subject} was given an input`,
-      );
-      const { key, entry } = this.#journal.call(childKey(call, addressed));
-      const started = (runId: string): StartedChild => ({
-        runId,
-        waitForEnd: (awaited, timeout) => this.#waitForChild(key, subject, awaited, timeout),
-      });
-      const ask = (): Promise<StartedChild> => {
-        if (!entry) {
-          this.asked.push(describeCall("child", subject, addressed.text));
-          this.commands.push(startCommand(key, call, addressed));
-        }
-        if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
-        if (!entry) this.awaitsCommit = true;
-        return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
-      };
-      if (entry) return ask();
-      const checked = check(call.inputSchema, input, `The input of child ${subject}`);
-      return checked instanceof Promise ? handled(checked.then(ask)) : ask();
+      const addressed = addressInput("child", address, input, `Child ${subject} was given an input`);
+      if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed, input);
+      const firstKey = entryKey("child", `${address}:${call.reference}`, 0);
+      const known = this.#referenced.get(firstKey);
+      if (known) return known;
+      const child = this.#startChild(firstKey, call, addressed, input);
+      this.#referenced.set(firstKey, child);
+      return child;
     });
+  }
+
+  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput, input: unknown): Promise<StartedChild> {
+    const subject = `${call.workflow}@${call.version}`;
+    const { key, entry } = this.#journal.call(firstKey);
+    const started = (runId: string): StartedChild => ({
+      runId,
+      waitForEnd: (awaited, timeout) => this.#waitForChild(key, subject, awaited, timeout),
+    });
+    const ask = (): Promise<StartedChild> => {
+      if (!entry) {
+        this.asked.push(describeCall("child", subject, addressed.text));
+        this.commands.push(startCommand(key, call, addressed));
+      }
+      if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
+      if (!entry) this.awaitsCommit = true;
+      return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
+    };
+    if (entry) return ask();
+    const checked = check(call.inputSchema, input, `The input of child ${subject}`);
+    return checked instanceof Promise ? handled(checked.then(() => this.#call(ask))) : ask();
   }
 
   #waitForChild(
@@ -265,11 +274,6 @@ function childEnd(record: HistoryRecord | undefined): ChildEnd | undefined {
   if (record?.kind !== "child" || record.value.state !== "ended") return undefined;
   const { status, output, error } = record.value;
   return { status, output: copyJson(output), error };
-}
-
-function childKey(call: ChildCall, addressed: AddressedInput): string {
-  const { workflow, version, reference } = call;
-  return reference === undefined ? addressed.firstKey : entryKey("child", `${workflow}:${version}:${reference}`, 0);
 }
 
 function startCommand(key: string, call: ChildCall, addressed: AddressedInput): Command {

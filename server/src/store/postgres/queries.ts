@@ -1,12 +1,11 @@
 /** What people and the API ask about runs. Ordinary queries: correct first, on the indexes that `migrations/` has. */
-import type { HistoryRecord, JsonValue, Run, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
-import { and, asc, count, desc, eq, gt, inArray, isNull, lt, max, or, type SQL, sql } from "drizzle-orm";
+import type { HistoryRecord, RunStatus, TerminalStatus } from "@aikirun/protocol";
+import { and, asc, count, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
-import type { Trouble } from "../../core/run.js";
-import { waitsOfRun } from "../../core/waits.js";
 import type { RunFilter, RunQueries } from "../port.js";
 import type { Connection } from "./connection.js";
-import { fromText, toRecord, toSummary } from "./rows.js";
+import { getRun, toRun } from "./get-run.js";
+import { toRecord, toSummary } from "./rows.js";
 import { actor, record, run } from "./schema.js";
 
 const ENDED: readonly RunStatus[] = ["completed", "failed", "cancelled"];
@@ -27,7 +26,10 @@ const sameRun = and(eq(actor.ns, run.ns), eq(actor.runId, run.id));
 export function runQueries(connection: Connection, db: NodePgDatabase): RunQueries {
   const ask: Connection["ask"] = (query) => connection.ask(query);
   return {
-    getRun: (ns, runId) => ask(() => getRun(db, ns, runId)),
+    async getRun(ns, runId) {
+      const [row] = await connection.run(getRun, [ns, runId]);
+      return row && toRun(row);
+    },
 
     async findByReference(ns, workflow, version, reference) {
       const named = and(eq(run.workflow, workflow), eq(run.version, version), eq(run.reference, reference));
@@ -86,59 +88,6 @@ function hasStatus(wanted: readonly RunStatus[]): SQL | undefined {
     ended.length > 0 ? inArray(run.status, ended) : undefined,
     live.length > 0 ? inArray(actor.status, live) : undefined,
   );
-}
-
-async function getRun(db: NodePgDatabase, ns: string, runId: string): Promise<Run | undefined> {
-  const [found] = await db
-    .select({ run, actor, status })
-    .from(run)
-    .leftJoin(actor, sameRun)
-    .where(and(eq(run.ns, ns), eq(run.id, runId)));
-  if (!found) return undefined;
-  const { run: cold, actor: live } = found;
-  const input = fromText<JsonValue>(cold.input);
-  const output = fromText<JsonValue>(cold.output);
-  const error = fromText<WireError>(cold.error);
-  const reason = fromText<string>(cold.reason);
-  const trouble = fromText<Trouble>(live?.trouble ?? null);
-  return {
-    ...toSummary({ ...cold, status: found.status }),
-    ...(input === undefined ? {} : { input }),
-    ...(output === undefined ? {} : { output }),
-    ...(error === undefined ? {} : { error }),
-    ...(cold.failedTask === null ? {} : { failedTask: cold.failedTask }),
-    ...(reason === undefined ? {} : { reason }),
-    runAttempt: cold.runAttempt,
-    records: await countRecords(db, ns, runId),
-    ...(live?.leaseUntil === null && live.dueAt !== null ? { nextAt: live.dueAt } : {}),
-    waitsFor: live ? waitsOfRun(await lastRecords(db, ns, runId), cold, trouble) : [],
-    ...(trouble ? { trouble } : {}),
-  };
-}
-
-/** Numbers have no gaps, so that the last one counts them. */
-async function countRecords(db: NodePgDatabase, ns: string, runId: string): Promise<number> {
-  const [row] = await db
-    .select({ last: max(record.n) })
-    .from(record)
-    .where(and(eq(record.ns, ns), eq(record.runId, runId)));
-  return row?.last ?? 0;
-}
-
-/** The last record of each key, without the tasks that are over: what may still be open, and the children waited for. */
-async function lastRecords(db: NodePgDatabase, ns: string, runId: string): Promise<HistoryRecord[]> {
-  const last = db
-    .selectDistinctOn([record.key], { n: record.n, kind: record.kind, key: record.key, value: record.value })
-    .from(record)
-    .where(and(eq(record.ns, ns), eq(record.runId, runId)))
-    .orderBy(record.key, desc(record.n))
-    .as("last");
-  const rows = await db
-    .select()
-    .from(last)
-    .where(or(sql`${last.kind} <> 'task'`, sql`${last.value} LIKE '%"retrying"%'`))
-    .orderBy(last.n);
-  return rows.map(toRecord);
 }
 
 async function readHistory(
