@@ -72,6 +72,7 @@ export class Replica {
     return {
       monotonic: () => scheduler.now,
       after: (ms, run) => scheduler.after(ms, process, "timer", run),
+      soon: queueMicrotask,
       random: () => random.next(),
       newId: (prefix) => newId(prefix, scheduler.now, random.bytes(16)),
     };

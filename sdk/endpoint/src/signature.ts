@@ -49,7 +49,7 @@ interface NodeCrypto {
   verify(
     algorithm: "sha256" | null,
     data: Uint8Array,
-    key: { key: object; dsaEncoding: "ieee-p1363" },
+    key: object | { key: object; dsaEncoding: "ieee-p1363" },
     signature: Uint8Array,
   ): boolean;
 }
@@ -69,8 +69,8 @@ export function nodeVerifier(): SignatureVerifier | undefined {
           imported = node.createPublicKey({ key: { ...key.jwk }, format: "jwk" });
           keys.set(key, imported);
         }
-        const hash = key.alg === "ES256" ? "sha256" : null;
-        return node.verify(hash, token.signed, { key: imported, dsaEncoding: "ieee-p1363" }, token.signature);
+        if (key.alg === "Ed25519") return node.verify(null, token.signed, imported, token.signature);
+        return node.verify("sha256", token.signed, { key: imported, dsaEncoding: "ieee-p1363" }, token.signature);
       } catch {
         // A runtime with half of node:crypto, or a point that is not on the curve: jose decides.
         return joseVerifier.verify(key, token);

@@ -8,12 +8,12 @@ import { canonicalJson, type HistoryRecord, type JsonValue, sha256Hex } from "@a
 /** Before the first record. */
 export const START: HistoryCursor = { n: 0, hash: "" };
 
-/** The place after all `records`, given the place of an earlier one: only what came since is hashed. */
-export function advanceCursor(from: HistoryCursor, records: readonly HistoryRecord[]): HistoryCursor {
+/** The place after the records that came next. */
+export function advanceCursor(from: HistoryCursor, next: readonly HistoryRecord[]): HistoryCursor {
   let { hash } = from;
-  for (let i = from.n; i < records.length; i++) {
+  for (const record of next) {
     // A record is JSON: `undefined` members never enter one.
-    hash = sha256Hex(hash + canonicalJson(records[i] as unknown as JsonValue));
+    hash = sha256Hex(hash + canonicalJson(record as unknown as JsonValue));
   }
-  return { n: Math.max(from.n, records.length), hash };
+  return { n: from.n + next.length, hash };
 }

@@ -74,7 +74,7 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
     const dueAt = Math.ceil(shared.store.now().latest + settings.unservedMs * (1 - timers.random() / 2));
     return hold.park("queued", dueAt, state.trouble);
   }
-  const request = requestOf(hold, route);
+  const request = hold.nextPush(route);
   const result = await hold
     .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal))
     .finally(() => load.leave(route));
@@ -137,29 +137,4 @@ async function recover(hold: Hold, failure: Failure): Promise<"held" | "again" |
   if (waited === "stop") return hold.release();
   if (waited === "cancel") return hold.retake();
   return verdict.refenced ? hold.refence() : "held";
-}
-
-function requestOf(hold: Hold, route: Route): ExecuteRequest {
-  const { facts, fence } = hold.state;
-  return {
-    type: "execute",
-    pushId: hold.shared.timers.newId("push"),
-    fence,
-    run: {
-      id: facts.id,
-      workflow: facts.workflow,
-      version: facts.version,
-      ...(facts.input === undefined ? {} : { input: facts.input }),
-      runAttempt: facts.runAttempt,
-      createdAt: facts.createdAt,
-      options: {
-        ...(facts.retry === undefined ? {} : { retry: facts.retry }),
-        ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
-        ...(facts.reference === undefined ? {} : { reference: facts.reference }),
-        ...(facts.pool === undefined ? {} : { pool: facts.pool }),
-      },
-    },
-    history: hold.slice(route),
-    budgetMs: route.budgetMs,
-  };
 }

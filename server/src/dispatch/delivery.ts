@@ -18,6 +18,8 @@ export interface Route {
 export interface Delivery {
   /** Undefined: nobody serves this version; the run waits. */
   route(facts: RunFacts): Route | undefined;
+  /** Does beforehand, for a push that will probably be sent, what does not need the network. */
+  prepare?(route: Route, ns: string, request: ExecuteRequest): void;
   /** Never throws. `signal` aborts the push (cancel, shutdown). */
   deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome>;
   /** What is served in a namespace instead, for the message that a run without a route shows. */

@@ -38,7 +38,7 @@ export interface DescribeOptions {
 export function describeWith({ post, epoch, timeoutMs }: DescribeOptions): Describe {
   return async (target, ns, endpointId, signal) => {
     const request: DescribeRequest = { type: "describe", pushId: newId("push"), endpointId, nonce: newNonce() };
-    const exchanged = await post(target, {
+    const message = {
       ns,
       subject: endpointId,
       pushId: request.pushId,
@@ -47,7 +47,8 @@ export function describeWith({ post, epoch, timeoutMs }: DescribeOptions): Descr
       totalMs: timeoutMs,
       maxAnswerBytes: MAX_MANIFEST_BYTES,
       signal,
-    });
+    };
+    const exchanged = await post.send(target, message, post.sign(target, message));
     const reading = readAnswer(target.url, exchanged);
     if (reading.type === "failed") return reading.refusal;
     if (reading.type === "busy") return { code: "BUSY", message: reading.message };

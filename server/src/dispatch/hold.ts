@@ -2,7 +2,7 @@
  * A run in the hands of this process: its state, its unread mail, and every write that keeps or ends the holding.
  * Nothing here decides; `core` does.
  */
-import type { HistorySlice } from "@aikirun/protocol";
+import type { ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/protocol";
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
@@ -12,6 +12,7 @@ import type { Delivery, Route } from "./delivery.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
 import type { DispatchSettings } from "./settings.js";
+import { isNextPush, type PreparedPush, pushRequest } from "./push-request.js";
 import { pause, type Timers } from "./timers.js";
 import type { WarmRuns } from "./warmth.js";
 
@@ -52,6 +53,7 @@ export class Hold {
   mail: readonly Mail[];
   /** Where the history ended when it was last hashed. */
   #head = START;
+  #ready: PreparedPush | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
   #check: (() => void) | undefined;
 
@@ -65,7 +67,9 @@ export class Hold {
   async write(decision: Decision, trouble: Trouble | undefined): Promise<"held" | "again" | "unread" | Outcome> {
     const { state, shared } = this;
     const commit = commitOf(state, decision, shared.timers.newId("push"), trouble);
-    const outcome = await this.#commit(commit);
+    const writing = this.#commit(commit);
+    if (decision.next.type === "push") this.#readyPush(decision);
+    const outcome = await writing;
     if (outcome.type === "lost") return LOST;
     if (outcome.type === "fenced") return this.retake();
     if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
@@ -182,18 +186,47 @@ export class Hold {
     });
   }
 
-  /** The history for this endpoint: only what is new when it said that it keeps the rest. */
-  slice(route: Route): HistorySlice {
+  /**
+   * The history for this endpoint: only what is new when it said that it keeps the rest. `coming` are records that a
+   * commit under way adds.
+   */
+  slice(route: Route, coming: readonly HistoryRecord[]): HistorySlice {
     const { records, facts } = this.state;
     let after = this.shared.warm.get(facts.id, route.endpointId, records.length);
     if (after && after.n > records.length) after = undefined;
     if (after && after.n > this.#head.n) {
       // The run was loaded anew: the endpoint's copy counts only when its past is this past.
-      this.#head = advanceCursor(this.#head, records.slice(0, after.n));
+      this.#head = advanceCursor(this.#head, records.slice(this.#head.n, after.n));
       if (this.#head.hash !== after.hash) after = undefined;
     }
-    this.#head = advanceCursor(this.#head, records);
-    return { ...(after ? { after } : {}), records: records.slice(after?.n ?? 0), head: this.#head };
+    this.#head = advanceCursor(this.#head, records.slice(this.#head.n));
+    const missing = [...records.slice(after?.n ?? 0), ...coming];
+    return { ...(after ? { after } : {}), records: missing, head: advanceCursor(this.#head, coming) };
+  }
+
+  /** The push that comes next, as it was made ready while the commit before it was under way, or made now. */
+  nextPush(route: Route): ExecuteRequest {
+    const ready = this.#ready;
+    this.#ready = undefined;
+    if (!ready || !isNextPush(ready, route, this.state)) return pushRequest(this, route);
+    this.#head = ready.request.history.head;
+    return ready.request;
+  }
+
+  /**
+   * Makes the push ready that follows a commit under way, for the case that it is written and brings no mail. Nothing of
+   * it leaves this process before that: an endpoint sees committed results only.
+   */
+  #readyPush(decision: Decision): void {
+    const { delivery, timers } = this.shared;
+    const { facts, fence } = this.state;
+    timers.soon(() => {
+      const route = this.state.fence === fence ? delivery.route(facts) : undefined;
+      if (!route) return;
+      const request = pushRequest(this, route, decision.records);
+      delivery.prepare?.(route, facts.ns, request);
+      this.#ready = { route, request };
+    });
   }
 
   #ended(commit: Commit): Outcome {

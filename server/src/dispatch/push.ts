@@ -13,7 +13,7 @@ import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./live-endpoint.js";
 import { type Refusal, shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
-import type { Post } from "./signed-post.js";
+import type { Post, PostTarget, Token } from "./signed-post.js";
 
 export interface PushOptions {
   readonly endpoints: Endpoints;
@@ -30,8 +30,15 @@ export type Doubt = "changed" | "refused" | "well";
 /** An endpoint answers two seconds before its budget ends; the rest is for the way there and back. */
 const GRACE_MS = 10_000;
 
+interface SignedPush {
+  readonly target: PostTarget;
+  readonly message: Parameters<Post["sign"]>[1];
+  readonly token: Token;
+}
+
 export class Pusher implements Delivery {
   readonly #options: PushOptions;
+  readonly #signed = new WeakMap<ExecuteRequest, SignedPush>();
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -39,6 +46,15 @@ export class Pusher implements Delivery {
 
   route(facts: RunFacts): Route | undefined {
     return this.#options.endpoints.route(facts);
+  }
+
+  prepare(route: Route, ns: string, request: ExecuteRequest): void {
+    const target = this.#options.endpoints.get(route.endpointId)?.target;
+    if (!target) return;
+    const signed = this.#sign(target, ns, request);
+    // Perhaps nobody will ask for it.
+    if (typeof signed.token !== "string") signed.token.catch(() => {});
+    this.#signed.set(request, signed);
   }
 
   async deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome> {
@@ -65,18 +81,19 @@ export class Pusher implements Delivery {
     request: ExecuteRequest,
     signal: AbortSignal,
   ): Promise<DeliveryOutcome> {
-    const exchanged = await this.#options.post(endpoint.target, {
-      ns,
-      subject: request.run.id,
-      pushId: request.pushId,
-      fence: request.fence,
-      body: JSON.stringify(request),
-      totalMs: request.budgetMs + GRACE_MS,
-      maxAnswerBytes: LIMITS.bodyBytes,
-      signal,
-    });
+    const { target } = endpoint;
+    const known = this.#signed.get(request);
+    const { message, token } = known?.target === target ? known : this.#sign(target, ns, request);
+    const limits = { totalMs: request.budgetMs + GRACE_MS, maxAnswerBytes: LIMITS.bodyBytes, signal };
+    const exchanged = await this.#options.post.send(target, { ...message, ...limits }, token);
     this.#compareManifest(endpoint, exchanged);
     return this.#classify(endpoint, request, exchanged);
+  }
+
+  #sign(target: PostTarget, ns: string, request: ExecuteRequest): SignedPush {
+    const { run, pushId, fence } = request;
+    const message = { ns, subject: run.id, pushId, fence, body: JSON.stringify(request) };
+    return { target, message, token: this.#options.post.sign(target, message) };
   }
 
   #classify(endpoint: LiveEndpoint, request: ExecuteRequest, exchanged: Exchanged): DeliveryOutcome {

@@ -24,7 +24,13 @@ export interface SignedMessage {
   readonly signal: AbortSignal;
 }
 
-export type Post = (target: PostTarget, message: SignedMessage) => Promise<Exchanged>;
+export interface Post {
+  /** A message's token. It may be made before it is certain that the message is sent. */
+  sign(target: PostTarget, message: Omit<SignedMessage, "totalMs" | "maxAnswerBytes" | "signal">): Token;
+  send(target: PostTarget, message: SignedMessage, token: Token): Promise<Exchanged>;
+}
+
+export type Token = string | Promise<string>;
 
 export interface SignedPostOptions {
   readonly exchange: Exchange;
@@ -35,18 +41,14 @@ export interface SignedPostOptions {
 }
 
 export function signedPost({ exchange, signer, issuer, now }: SignedPostOptions): Post {
-  return async (target, message) => {
-    const { ns, subject: sub, pushId, fence, body } = message;
-    const signed = pushToken(signer(), { iss: issuer(), aud: target.url, ns, sub, pushId, fence }, body, now());
-    const token = typeof signed === "string" ? signed : await signed;
-    return exchange.post({
-      url: target.url,
-      headers: headersOf(target, token),
-      body,
-      totalMs: message.totalMs,
-      maxAnswerBytes: message.maxAnswerBytes,
-      signal: message.signal,
-    });
+  return {
+    sign(target, { ns, subject: sub, pushId, fence, body }) {
+      return pushToken(signer(), { iss: issuer(), aud: target.url, ns, sub, pushId, fence }, body, now());
+    },
+    async send(target, { body, totalMs, maxAnswerBytes, signal }, token) {
+      const headers = headersOf(target, typeof token === "string" ? token : await token);
+      return exchange.post({ url: target.url, headers, body, totalMs, maxAnswerBytes, signal });
+    },
   };
 }
 

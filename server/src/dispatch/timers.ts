@@ -6,6 +6,8 @@ export interface Timers {
   monotonic(): number;
   /** Calls `run` once after at least `ms`. Returns what cancels it. */
   after(ms: number, run: () => void): () => void;
+  /** Calls `run` once what is under way in this turn has been sent out. */
+  soon(run: () => void): void;
   /** At least 0, below 1. */
   random(): number;
   newId(prefix: "push"): string;
@@ -19,6 +21,7 @@ export const realTimers: Timers = {
     const handle = setTimeout(run, Math.min(Math.max(0, Math.ceil(ms)), MAX_TIMEOUT_MS));
     return () => clearTimeout(handle);
   },
+  soon: (run) => void (typeof setImmediate === "function" ? setImmediate(run) : setTimeout(run, 0)),
   random: () => Math.random(),
   newId: (prefix) => newId(prefix, Date.now(), randomBytes()),
 };

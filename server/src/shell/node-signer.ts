@@ -9,7 +9,7 @@ export const nodeSigner: MakeSigner = (kid, privateJwk) => {
   const header = Buffer.from(JSON.stringify(tokenHeader(kid, alg))).toString("base64url");
   const hash = alg === "Ed25519" ? null : "sha256";
   // RFC 7518 section 3.4: an ES256 signature is R and S side by side, not DER.
-  const input = { key, dsaEncoding: "ieee-p1363" } as const;
+  const input = alg === "Ed25519" ? key : ({ key, dsaEncoding: "ieee-p1363" } as const);
   return {
     kid,
     alg,

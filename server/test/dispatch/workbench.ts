@@ -41,6 +41,7 @@ export class Workbench {
     return {
       monotonic: () => this.scheduler.now,
       after: (ms, run) => this.scheduler.after(ms, process, "timer", run),
+      soon: queueMicrotask,
       random: () => 0,
       newId: (prefix) => newId(prefix),
     };
