@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Random } from "../../server/simulation/random.js";
+import { type TestDatabase, testDatabase } from "../../server/test/store/database.js";
+import { type Fleet, startFleet } from "./fleet.js";
+import { type Cut, type PostgresProxy, startPostgresProxy } from "./postgres-proxy.js";
+import { startRun, untilAllEnded } from "./runs.js";
+import { readLog, startsIn } from "./side-effects.js";
+import { violations } from "./verify.js";
+
+const SEED = 1;
+const RUNS = 60;
+const TASKS = 5;
+const TIMEOUT_MS = 180_000;
+/** Few at a time, so that there are many commits rather than a few large ones. */
+const AT_A_TIME = "3";
+const COMMITS = /^aiki_(commit_one|commit_many|end_one|start_runs)$/;
+
+let database: TestDatabase;
+let proxy: PostgresProxy;
+let fleet: Fleet;
+beforeAll(async () => {
+  database = await testDatabase();
+  proxy = await startPostgresProxy(database.url);
+  fleet = await startFleet({ databaseUrl: proxy.url, replicas: 1, settings: { AIKI_MAX_RUNS: AT_A_TIME } });
+}, TIMEOUT_MS);
+afterAll(async () => {
+  await fleet?.stop();
+  await proxy?.close();
+  await database?.close();
+});
+
+test(`${RUNS * TASKS} tasks while of every ten commits one loses its acknowledgement and one never arrives, seed ${SEED}: nothing is recorded or executed twice`, {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const random = new Random(SEED);
+  const cuts: Record<"request" | "answer", number> = { request: 0, answer: 0 };
+  proxy.cut = (statement): Cut => {
+    if (!COMMITS.test(statement)) return undefined;
+    const draw = random.next();
+    const cut = draw < 0.1 ? "answer" : draw < 0.2 ? "request" : undefined;
+    if (cut) cuts[cut] += 1;
+    return cut;
+  };
+  const started = await Promise.all(
+    Array.from({ length: RUNS }, (_, start) => startRun(fleet.replicas, { tasks: TASKS, start, workMs: 20 })),
+  );
+  await untilAllEnded(database.pool, TIMEOUT_MS);
+  proxy.cut = () => undefined;
+  const log = readLog(fleet.log);
+  console.log(`commits cut: ${JSON.stringify(cuts)}; executions: ${startsIn(log).length}`);
+  expect(await violations(database.pool, started, log)).toEqual([]);
+  // What became of a commit is found out, not guessed: no task runs again for it.
+  expect(startsIn(log)).toHaveLength(RUNS * TASKS);
+  expect(cuts.answer).toBeGreaterThan(5);
+  expect(cuts.request).toBeGreaterThan(5);
+});
