@@ -1,6 +1,7 @@
 import { validate } from "dockerfile-utils";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { workspaces } from "../../scripts/workspaces.js";
 import { readText } from "../repository/sources.js";
 
 interface Service {
@@ -15,7 +16,7 @@ interface Service {
 }
 
 const dockerfile = readText("infra/Dockerfile");
-const compose = parse(readText("docker-compose.yml")) as {
+const compose = parse(readText("docker-compose.yml"), { merge: true }) as {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
 };
@@ -33,19 +34,26 @@ describe("infra/Dockerfile", () => {
     for (const [, image] of dockerfile.matchAll(/^FROM (\S+)/gm)) expect(image).toMatch(/:\d/);
   });
 
-  it("copies only what exists", () => {
-    const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+)$/gm)].map(([, rest]) => rest?.split(" ")[0]);
-    expect(sources).toEqual(["."]);
+  it("installs packages that `npm run pack` makes", () => {
+    const installed = [...dockerfile.matchAll(/\/packed\/(\S+)-\*\.tgz/g)].map(([, name]) => name);
+    const names = workspaces().map(({ manifest }) => manifest.name.slice(1).replace("/", "-"));
+    expect(installed).toContain("aikirun-cli");
+    expect(installed.filter((name) => !names.includes(name ?? ""))).toEqual([]);
   });
 });
 
 describe("docker-compose.yml", () => {
-  it("runs the orchestrator from the Dockerfile, once its Postgres answers", () => {
-    const { server, postgres } = compose.services;
-    expect(server?.build).toEqual({ context: ".", dockerfile: "infra/Dockerfile" });
-    expect(server?.depends_on).toEqual({ postgres: { condition: "service_healthy" } });
+  it("migrates once its Postgres answers, and then runs the orchestrator", () => {
+    const { server, migrate, postgres } = compose.services;
     expect(postgres?.healthcheck?.test.join(" ")).toContain("pg_isready");
-    expect(server?.environment?.["DATABASE_URL"]).toContain("@postgres:5432/");
+    expect(migrate?.depends_on).toEqual({ postgres: { condition: "service_healthy" } });
+    expect(migrate?.command).toEqual(["migrate"]);
+    expect(server?.depends_on).toEqual({ migrate: { condition: "service_completed_successfully" } });
+    expect(server?.command).toEqual(["start"]);
+    for (const service of [server, migrate]) {
+      expect(service?.build).toEqual({ context: ".", dockerfile: "infra/Dockerfile" });
+      expect(service?.environment?.["DATABASE_URL"]).toContain("@postgres:5432/");
+    }
   });
 
   it("has no secret of its own: whoever starts it must give them", () => {

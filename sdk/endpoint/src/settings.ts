@@ -34,14 +34,19 @@ export function settingsReader(options: CheckedOptions): (bindings: object | und
     return source;
   };
   return (bindings) => {
-    const identity = bindings ?? PROCESS_ONLY;
+    // Node's server makes a new object of its own for each request, with nothing in it that could be a setting.
+    const identity = bindings && holdsText(bindings) ? bindings : PROCESS_ONLY;
     let settings = known.get(identity);
     if (!settings) {
-      settings = readSettings(options, environment(bindings), sharedJwks);
+      settings = readSettings(options, environment(identity), sharedJwks);
       known.set(identity, settings);
     }
     return settings;
   };
+}
+
+function holdsText(bindings: object): boolean {
+  return Object.values(bindings).some((value) => typeof value === "string");
 }
 
 function readSettings(options: CheckedOptions, env: Environment, jwks: (url: string) => KeySource): Settings {

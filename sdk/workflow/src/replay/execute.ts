@@ -213,8 +213,10 @@ class Invocation {
       // Each ends in `#outcomes`, behind what ended by itself.
       for (const attempt of [...this.#running.values()]) attempt.outOfTime();
     }
-    const reason = new AikiError("ABORTED", "Nobody waits for the result of this task any more.");
-    for (const attempt of this.#running.values()) attempt.abandon(reason);
+    if (this.#running.size > 0) {
+      const reason = new AikiError("ABORTED", "Nobody waits for the result of this task any more.");
+      for (const attempt of this.#running.values()) attempt.abandon(reason);
+    }
     // Recorded but not shown to the handler, which ends here: the next replay shows them.
     for (const outcome of this.#outcomes) {
       this.#collectCommands();

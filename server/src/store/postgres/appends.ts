@@ -27,12 +27,13 @@ export function appends(connection: Connection, maxCalls: number): (append: Appe
   });
   return async (append) => {
     // A run that ends while it is explained why it could not be appended to is asked about again.
-    for (;;) {
+    for (let attempt = 0; attempt < 10; attempt++) {
       const n = await merge.add(append);
       if (n !== undefined) return { type: "appended", n };
       const refusal = await explain(connection, append);
       if (refusal) return refusal;
     }
+    throw new Error(`The run ${append.message.runId} is live but takes no message: its actor row is missing.`);
   };
 }
 

@@ -9,7 +9,7 @@ export const HELD_COLUMNS = `
 
 /**
  * Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older.
- * `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
+ * A claim of nothing is one row without a run: it tells the time. `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
  */
 export const claimRuns: Statement = {
   name: "claim_runs",
@@ -43,7 +43,7 @@ a AS (
   RETURNING actor.*, due.status AS status_before
 )
 SELECT a.status_before AS status, ${HELD_COLUMNS}, ${CLOCK}
-FROM a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id`,
+FROM (SELECT 1) one LEFT JOIN (a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id) ON true`,
 };
 
 /** One run as it stands, whoever holds it. */

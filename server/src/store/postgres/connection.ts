@@ -3,7 +3,6 @@
  * nothing of runs. Keeps no state in a session: any statement may go to any connection.
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { StoreUnavailable } from "../port.js";
 import { DatabaseClock } from "./clock.js";
@@ -79,7 +78,7 @@ export class Connection {
       } catch (error) {
         const fault = faultOf(error);
         if (fault === "unprepared" && prepare) this.#prepare = false;
-        else if (fault === "retry" && attempt < ATTEMPTS) await delay(Math.random() * 2 ** attempt);
+        else if (fault === "retry" && attempt < ATTEMPTS) await pause(Math.random() * 2 ** attempt);
         else throw fault === "unavailable" || fault === "retry" ? unavailable(error) : error;
       }
     }
@@ -120,6 +119,10 @@ export class Connection {
   async close(): Promise<void> {
     if (!this.pool.ended) await this.pool.end();
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function unavailable(error: unknown): StoreUnavailable {

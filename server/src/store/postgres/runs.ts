@@ -29,7 +29,11 @@ export function runStore(connection: Connection): RunStore {
       const now = performance.now();
       const seeksLost = now - soughtLostAt >= SEEK_LOST_MS;
       if (seeksLost) soughtLostAt = now;
-      return read(connection, await connection.run(claimRuns, [limit, leaseMs, seeksLost]));
+      const rows = await connection.run(claimRuns, [limit, leaseMs, seeksLost]);
+      return read(
+        connection,
+        rows.filter((row) => row["run_id"] !== null),
+      );
     },
 
     async load(ns, runId) {

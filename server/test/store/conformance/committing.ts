@@ -229,6 +229,13 @@ export function committingTests(given: () => Arena): void {
     const again = { ...recorded, fence: { ...recorded.fence, gen: 3 } };
     await commit(store, again, { trouble: TROUBLE, next: park("queued", store.now().latest + 60_000) });
     expect(await tries()).toBe(0);
+
+    // The same in a commit that tells others.
+    const [other, to] = [await hold(store), await hold(store)];
+    const told = await commit(store, other, { messages: [message(to)] });
+    expect((await store.load(NS, other.facts.id))?.tries).toBe(1);
+    await commit(store, told, { messages: [message(to)], records: [taskDone(1)] });
+    expect((await store.load(NS, other.facts.id))?.tries).toBe(0);
   });
 
   it("starts children", async () => {

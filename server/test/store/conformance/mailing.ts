@@ -172,6 +172,19 @@ export function mailingTests(given: () => Arena): void {
     );
   });
 
+  it("takes batches that eight processes send at once for one", async () => {
+    const { stores } = given();
+    const runs = await Promise.all(Array.from({ length: 6 }, () => hold(stores[0])));
+    for (let round = 1; round <= 10; round++) {
+      const batch = runs.map((run) => message(run, event("delivered", round)));
+      const outcomes = await Promise.all(stores.flatMap((store) => batch.map((one) => store.append(one, MANY))));
+      expect(outcomes.filter(({ type }) => type === "appended")).toEqual(
+        runs.map(() => ({ type: "appended", n: round })),
+      );
+      expect(outcomes.filter(({ type }) => type === "duplicate")).toHaveLength(runs.length * (stores.length - 1));
+    }
+  });
+
   it("takes a message that is in one batch twice for one", async () => {
     const [store] = given().stores;
     const run = await hold(store, newRun());

@@ -154,6 +154,18 @@ export function racingTests(given: () => Arena): void {
     expect(new Set(keys).size).toBe(100);
   });
 
+  it("tells once what eight commits tell at the same time", async () => {
+    const { stores } = given();
+    const to = await hold(stores[0]);
+    let runs = await Promise.all(stores.map(() => hold(stores[0])));
+    for (let round = 1; round <= 10; round++) {
+      const once = message(to, event("count", round));
+      const records = [taskDone(round)];
+      runs = await Promise.all(runs.map((run, i) => commit(pick(stores, i), run, { messages: [once], records })));
+      expect(await stores[0].readMail(NS, to.facts.id, 0)).toHaveLength(round);
+    }
+  });
+
   it("survives commits that message each other's runs crosswise", async () => {
     const { stores } = given();
     let runs = await Promise.all(Array.from({ length: 24 }, () => hold(stores[0])));
