@@ -13,6 +13,8 @@ const RUNS = 60;
 const TASKS = 5;
 /** Few at a time, so that there are many commits rather than a few large ones. */
 const AT_A_TIME = 4;
+/** The default of the orchestrator. */
+const LEASE_MS = 30_000;
 const TIMEOUT_MS = 180_000;
 const COMMITS = /^aiki_(commit_one|commit_many|end_one)$/;
 
@@ -57,4 +59,16 @@ test(`${RUNS * TASKS} tasks while of every ten commits one loses its acknowledge
   expect(startsIn(log)).toHaveLength(RUNS * TASKS);
   expect(cuts.answer).toBeGreaterThan(5);
   expect(cuts.request).toBeGreaterThan(5);
+});
+
+test("a start whose acknowledgement is lost is the same start when it is sent again, and does not wait for its lease", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  let cuts = 0;
+  proxy.cut = (statement) => (statement === "aiki_start_runs" && ++cuts === 1 ? "answer" : undefined);
+  const { id } = await startRun(fleet.replicas, { tasks: 2, start: 1, workMs: 10 });
+  expect(cuts).toBe(2);
+  const { run } = await fleet.aiki.waitForEnd(id, { timeoutMs: TIMEOUT_MS });
+  expect(run).toMatchObject({ status: "completed", endedAt: expect.any(Number) });
+  expect((run.endedAt ?? 0) - run.createdAt).toBeLessThan(LEASE_MS);
 });
