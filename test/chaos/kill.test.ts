@@ -43,7 +43,7 @@ test.each(SEEDS)(
   TIMEOUT_MS,
 );
 
-const PAUSES: Storm = { seed: 1, runs: 80, tasks: 5, faults: ["pause", "pause", "pause", "pause"], leaseMs: LEASE_MS };
+const PAUSES: Storm = { seed: 1, runs: 60, tasks: 5, faults: ["pause", "pause", "pause"], leaseMs: LEASE_MS };
 
 test(
   "the same with pauses only keeps every promise",

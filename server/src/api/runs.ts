@@ -21,7 +21,7 @@ import {
 } from "@aikirun/protocol";
 import { z } from "zod";
 import type { NewRun } from "../core/run.js";
-import type { RunFilter } from "../store/port.js";
+import { type RunFilter, StoreUnavailable } from "../store/port.js";
 import { checkPayload } from "./body.js";
 import { appendTo, runEnded, runNotFound } from "./mail.js";
 import { type Reply, type Route, route } from "./route.js";
@@ -135,7 +135,11 @@ async function startRun(ns: string, body: StartRunBody, services: Services): Pro
   const { store, dispatcher, leaseMs } = services;
   checkPayload(body.input, "input");
   const run = newRun(ns, body);
-  const outcome = await store.start(run, !run.trigger && dispatcher.hasRoom() ? leaseMs : undefined);
+  const leased = !run.trigger && dispatcher.hasRoom();
+  const outcome = await store.start(run, leased ? leaseMs : undefined).catch((error: unknown) => {
+    if (leased && error instanceof StoreUnavailable) dispatcher.startedUnknown(ns, run.facts.id);
+    throw error;
+  });
   switch (outcome.type) {
     case "created":
       if (outcome.held) dispatcher.accept(outcome.held);

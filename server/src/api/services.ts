@@ -8,7 +8,10 @@ import type { Metrics } from "./metrics.js";
 
 export interface Services {
   readonly store: Store;
-  readonly dispatcher: Pick<Dispatcher, "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "hub">;
+  readonly dispatcher: Pick<
+    Dispatcher,
+    "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "hub"
+  >;
   readonly endpoints: Endpoints;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;

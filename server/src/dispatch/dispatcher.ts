@@ -24,6 +24,8 @@ export interface DispatcherOptions {
   readonly onError?: (error: unknown, runId: string | undefined) => void;
 }
 
+/** Of a run that was inserted leased. */
+const FIRST_GENERATION = 1;
 /** How soon after a timer rang the store is asked for the next one. */
 const LOOK_AHEAD_MS = 50;
 
@@ -97,6 +99,14 @@ export class Dispatcher {
     void this.#advance(key, hold, run);
   }
 
+  /**
+   * Nobody knows whether the start of this run took effect. If it did, the run is leased to this process, which does not
+   * advance it: gives the lease back as soon as the store answers, so that the run does not wait until it has run out.
+   */
+  startedUnknown(ns: string, runId: string): void {
+    this.#giveBack(ns, runId).catch((error) => this.#onError(error, runId));
+  }
+
   /** Some run may be due now: call it after every write that makes one due. Cheap, and merged with calls around it. */
   wake(): void {
     if (this.#state !== "running") return;
@@ -162,6 +172,21 @@ export class Dispatcher {
     if (this.#held.get(key) === hold) this.#held.delete(key);
     if (this.#held.size === 0) this.#onIdle?.();
     if (this.#claimAgain) this.wake();
+  }
+
+  async #giveBack(ns: string, runId: string): Promise<void> {
+    const { store, timers, settings } = this.#shared;
+    const givenUpAt = timers.monotonic() + settings.leaseMs;
+    while (timers.monotonic() < givenUpAt && (await pause(timers, settings.scanMs, this.#abort.signal))) {
+      // The same request was sent again, to be the one that took effect.
+      if (this.holds(ns, runId)) return;
+      try {
+        await store.release(ns, runId, FIRST_GENERATION);
+        return this.wake();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      }
+    }
   }
 
   #arrange(outcome: Outcome): void {

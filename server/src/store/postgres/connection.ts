@@ -148,8 +148,10 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     types,
     ...(keeps ? { options: session } : {}),
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // A connection that breaks is replaced by the pool, and a query under way on it rejects. Without listeners the same
+  // event would end the process: the pool's own is for idle connections, each connection's for one that is in use.
   pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   return new Connection(pool, prepare);
 }
 
