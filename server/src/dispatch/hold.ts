@@ -11,8 +11,8 @@ import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/po
 import type { Delivery, Route } from "./delivery.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
-import type { DispatchSettings } from "./settings.js";
 import { isNextPush, type PreparedPush, pushRequest } from "./push-request.js";
+import type { DispatchSettings } from "./settings.js";
 import { pause, type Timers } from "./timers.js";
 import type { WarmRuns } from "./warmth.js";
 
