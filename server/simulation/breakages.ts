@@ -108,6 +108,11 @@ export const BREAKAGES: readonly Breakage[] = [
     execute: (options) => execute({ ...options, records: byKey(options.records) }),
   },
   {
+    name: "an event that came early is recorded ahead of the results in the answer that waits for it",
+    rule: "8",
+    store: aroundCommit({ before: (commit) => ({ ...commit, records: eventsFirst(commit.records) }) }),
+  },
+  {
     name: "a lost acknowledgement counts as a commit",
     rule: "13",
     link: (link) => ({
@@ -251,4 +256,15 @@ async function ahead(options: ExecuteOptions): Promise<Execution> {
 
 function byKey(records: readonly HistoryRecord[]): HistoryRecord[] {
   return [...records].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.n - b.n));
+}
+
+/** Puts what filled a wait ahead of everything else in the commit but the wait itself. */
+function eventsFirst(records: readonly HistoryRecord[]): HistoryRecord[] {
+  const waits = new Set(
+    records.filter(({ kind, value }) => kind === "event" && value.state === "waiting").map(({ key }) => key),
+  );
+  const first = records.filter(({ key }) => waits.has(key));
+  const rest = records.filter(({ key }) => !waits.has(key));
+  const from = records[0]?.n ?? 0;
+  return [...first, ...rest].map((record, i) => ({ ...record, n: from + i }));
 }

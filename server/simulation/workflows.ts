@@ -71,6 +71,19 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
         return make("end").start(run, t);
       },
     });
+  const early = () =>
+    workflow({ name: "early" }).v(VERSION, {
+      events: { x: event<number>() },
+      async handler(run) {
+        // Meanwhile the event may come, so that it is there before its wait is.
+        const a = await make("a").start(run, "0");
+        await sleep(run, "s", 30);
+        const event = run.events.x.wait().then(({ data }) => `E${data}`);
+        const winner = await Promise.race([make("p").start(run, a), event]);
+        const t = await make("w").start(run, winner);
+        return make("end").start(run, t);
+      },
+    });
   const taskRace = () =>
     workflow({ name: "rtask" }).v(VERSION, {
       async handler(run) {
@@ -159,7 +172,21 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
       },
     });
 
-  return { seq, par, race, rtask: taskRace, wait, tiny, child, kids, late, flaky: retries, bran: branches, fails };
+  return {
+    seq,
+    par,
+    race,
+    early,
+    rtask: taskRace,
+    wait,
+    tiny,
+    child,
+    kids,
+    late,
+    flaky: retries,
+    bran: branches,
+    fails,
+  };
 }
 
 export type WorkflowName = keyof ReturnType<typeof workflows>;
@@ -169,6 +196,7 @@ export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
   seq: [],
   par: [],
   race: ["x"],
+  early: ["x"],
   rtask: [],
   wait: ["x", "x"],
   tiny: [],
