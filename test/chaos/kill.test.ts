@@ -25,10 +25,8 @@ async function run(storm: Storm, program?: string): Promise<StormReport> {
     ...(program !== undefined && { program }),
   });
   const report = await weather(fleet, database.pool, storm);
-  const { executions, repeated, elapsedMs } = report;
-  console.log(
-    `${storm.runs} runs, faults: ${storm.faults.join(" ")}: ${JSON.stringify({ executions, repeated, elapsedMs })}`,
-  );
+  const figures = { ...report, violations: report.violations.length };
+  console.log(`${storm.runs} runs, faults: ${storm.faults.join(" ")}: ${JSON.stringify(figures)}`);
   return report;
 }
 
@@ -43,7 +41,7 @@ test.each(SEEDS)(
   TIMEOUT_MS,
 );
 
-const PAUSES: Storm = { seed: 1, runs: 60, tasks: 5, faults: ["pause", "pause", "pause"], leaseMs: LEASE_MS };
+const PAUSES: Storm = { seed: 1, runs: 120, tasks: 5, faults: ["pause", "pause", "pause"], leaseMs: LEASE_MS };
 
 test(
   "the same with pauses only keeps every promise",

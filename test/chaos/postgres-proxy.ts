@@ -4,8 +4,7 @@
  * and cuts connections at exactly the wrong moment.
  */
 
-import type { AddressInfo } from "node:net";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 /** What happens to one execution: its request never arrives, or its answer never does, though it took effect. */
 export type Cut = "request" | "answer" | undefined;

@@ -34,7 +34,7 @@ const WORK_MS = 150;
 const TAKEN_OVER_MS = 10_000;
 const END_MS = 120_000;
 
-/** As many of each as `share` says, in an order that the seed decides. */
+/** What happens in turn, as the seed decides. */
 export function drawFaults(seed: number, count: number): ("kill" | "pause")[] {
   const random = new Random(seed);
   return Array.from({ length: count }, () => (random.chance(0.5) ? "kill" : "pause"));
