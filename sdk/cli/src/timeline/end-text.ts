@@ -1,6 +1,7 @@
 import type { Run } from "@aikirun/protocol";
 import pc from "picocolors";
-import { errorText, jsonText } from "../run-text.js";
+import { errorText } from "../error-text.js";
+import { jsonText } from "../run-text.js";
 import { durationText, printable } from "../text.js";
 
 export function beginText(run: Run): string {
