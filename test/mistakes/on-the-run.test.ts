@@ -57,6 +57,11 @@ recorded   event delivered #1
 asked for  task charge-card {"cents":1000}
 `);
   expect(charged).toEqual([999]);
+
+  cents = 999;
+  expect((await person.aiki("runs", "requeue", id)).stdout).toContain(`Requeued ${id}.`);
+  await vi.waitUntil(async () => (await person.api.getRun(id)).status === "completed", POLL);
+  expect(charged).toEqual([999]);
 });
 
 test.each([
