@@ -40,20 +40,21 @@ export async function execute(
   const { pushId, run, fence, history } = push;
   const workflow = registry.get(run.workflow, run.version);
   checkOrder(history.records, history.after?.n ?? 0, history.head.n);
-  const records = kept.complete(run.id, history);
-  if (!records) {
+  const completed = kept.complete(run.id, history, bytes);
+  if (!completed) {
     throw new Refusal(
       409,
       "HISTORY_NEEDED",
       "This instance does not hold the earlier history. Push again with all of it.",
     );
   }
-  const keeps = kept.keep(run.id, history, records, bytes);
+  const { keeps } = completed;
   const leftMs = Math.min(push.budgetMs, maxDurationMs) - (Date.now() - arrivedAt);
   const outcome = await replayAndGoOn({
     workflow,
     run,
-    records,
+    records: completed.history.records,
+    history: completed.history,
     host: defaultHost,
     logger,
     budgetMs: workMs(leftMs),

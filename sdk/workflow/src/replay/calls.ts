@@ -15,7 +15,7 @@ import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
 import { describeCall } from "./divergence.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
-import type { Entry, Journal, Settle } from "./journal.js";
+import type { Journal, Settle } from "./journal.js";
 
 /** A task that may run now: called for the first time, or to be tried again. */
 export interface StartableTask {
@@ -65,9 +65,8 @@ export class Calls implements RunEngine {
   }
 
   /** Settles what waits for a recorded result. False when nothing does, so that no microtask needs to be awaited. */
-  settleRecorded(record: HistoryRecord, entry: Entry): boolean {
-    const { settle } = entry;
-    entry.settle = undefined;
+  settleRecorded(record: HistoryRecord, entry: number): boolean {
+    const settle = this.#journal.takeAwaiting(entry);
     settle?.(record);
     if (record.kind !== "child" || record.value.state !== "ended") return settle !== undefined;
     const waits = this.#lateWaits.get(record.key);
@@ -78,7 +77,7 @@ export class Calls implements RunEngine {
 
   /** Settles the task of a result that is not recorded yet. */
   settleFresh(record: HistoryRecord): void {
-    const settle = this.#fresh.get(record.key) ?? this.#journal.look(record.key)?.settle;
+    const settle = this.#fresh.get(record.key) ?? this.#journal.takeAwaiting(this.#journal.look(record.key));
     this.#fresh.delete(record.key);
     settle?.(record);
   }
@@ -96,10 +95,10 @@ export class Calls implements RunEngine {
     return this.#call(() => {
       const addressed = addressInput("task", call.name, input, `Task ${call.name} was given an input`);
       const { key, entry } = this.#journal.call(addressed.firstKey);
-      if (!entry) this.asked.push(describeCall("task", call.name, addressed.text));
-      const retrying =
-        entry?.last.kind === "task" && entry.last.value.state === "retrying" ? entry.last.value : undefined;
-      if (!entry || retrying?.due) {
+      if (entry === undefined) this.asked.push(describeCall("task", call.name, addressed.text));
+      const last = this.#journal.last(entry);
+      const retrying = last?.kind === "task" && last.value.state === "retrying" ? last.value : undefined;
+      if (entry === undefined || retrying?.due) {
         this.startable.push({ key, call, input: addressed, taskAttempt: (retrying?.attempts ?? 0) + 1 });
       }
       return this.#settled(key, entry, (record) => this.#taskResult(call.name, record));
@@ -111,7 +110,7 @@ export class Calls implements RunEngine {
       checkName(name, "A sleep's name");
       const sleepMs = durationMs(duration, `Sleep ${name}`);
       const { key, entry } = this.#journal.call(entryKey("sleep", name, 0));
-      if (!entry) {
+      if (entry === undefined) {
         this.asked.push(describeCall("sleep", name));
         this.commands.push({ type: "sleep", key, durationMs: sleepMs });
       }
@@ -123,7 +122,7 @@ export class Calls implements RunEngine {
     return this.#call(() => {
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of event ${name}`);
       const { key, entry } = this.#journal.call(entryKey("event", name, 0));
-      if (!entry) {
+      if (entry === undefined) {
         this.asked.push(describeCall("event", name));
         this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
       }
@@ -159,15 +158,15 @@ export class Calls implements RunEngine {
       waitForEnd: (awaited, timeout) => this.#waitForChild(key, subject, awaited, timeout),
     });
     const ask = (): Promise<StartedChild> => {
-      if (!entry) {
+      if (entry === undefined) {
         this.asked.push(describeCall("child", subject, addressed.text));
         this.commands.push(startCommand(key, call, addressed));
       }
       if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
-      if (!entry) this.awaitsCommit = true;
+      if (entry === undefined) this.awaitsCommit = true;
       return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
     };
-    if (entry) return ask();
+    if (entry !== undefined) return ask();
     const checked = check(call.inputSchema, input, `The input of child ${subject}`);
     return checked instanceof Promise ? handled(checked.then(() => this.#call(ask))) : ask();
   }
@@ -183,11 +182,12 @@ export class Calls implements RunEngine {
       const { key, entry } = this.#journal.call(entryKey("wait", `${child}/${awaited}`, 0));
       const end = this.#journal.look(child);
       const result = (record: HistoryRecord): ChildEnd | undefined =>
-        record.value.state === "timedOut" ? undefined : childEnd(this.#journal.look(child)?.last);
-      if (entry) return this.#settled(key, entry, result);
+        record.value.state === "timedOut" ? undefined : childEnd(this.#journal.last(end));
+      if (entry !== undefined) return this.#settled(key, entry, result);
       // The child's end was recorded before this wait was: it needs no entry of its own.
-      if (end?.offered && childEnd(end.offered)) return Promise.resolve(childEnd(end.offered));
-      if (childEnd(end?.last)) return this.#settledLate(child, result);
+      const seen = childEnd(this.#journal.offered(end));
+      if (seen) return Promise.resolve(seen);
+      if (childEnd(this.#journal.last(end))) return this.#settledLate(child, result);
       this.asked.push(describeCall("wait for child", `${subject} to be ${awaited}`));
       this.commands.push({
         type: "child.wait",
@@ -212,10 +212,11 @@ export class Calls implements RunEngine {
   }
 
   /** A promise of what `read` makes of the settling record; what `read` throws rejects it. */
-  #settled<Result>(key: string, entry: Entry | undefined, read: (record: HistoryRecord) => Result): Promise<Result> {
+  #settled<Result>(key: string, entry: number | undefined, read: (record: HistoryRecord) => Result): Promise<Result> {
     return this.#promise(read, (settle) => {
-      if (entry?.offered) settle(entry.offered);
-      else if (entry) entry.settle = settle;
+      const offered = this.#journal.offered(entry);
+      if (offered) settle(offered);
+      else if (entry !== undefined) this.#journal.await(entry, settle);
       else this.#fresh.set(key, settle);
     });
   }

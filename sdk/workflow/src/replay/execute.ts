@@ -15,6 +15,7 @@ import type { ServableVersion } from "../workflow.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
 import { divergenceOf } from "./divergence.js";
+import { History } from "./history.js";
 import type { Host } from "./host.js";
 import { Journal } from "./journal.js";
 import { runObject } from "./run-object.js";
@@ -25,6 +26,8 @@ export interface ExecuteOptions {
   readonly run: PushedRun;
   /** The whole history, in the order of `n`. It is not changed. */
   readonly records: readonly HistoryRecord[];
+  /** The same records with their index, where the caller keeps one. */
+  readonly history?: History;
   readonly host: Host;
   readonly logger?: Logger;
   /** Aborts when nobody waits for the answer any more. */
@@ -65,6 +68,7 @@ class Invocation {
   readonly #options: ExecuteOptions;
   readonly #host: Host;
   readonly #logger: Logger;
+  readonly #history: History;
   readonly #journal: Journal;
   readonly #calls: Calls;
   readonly #running = new Map<string, RunningAttempt>();
@@ -86,12 +90,14 @@ class Invocation {
     this.#options = options;
     this.#host = options.host;
     this.#logger = options.logger ?? consoleLogger;
-    this.#journal = new Journal(options.records);
+    this.#history = options.history ?? new History(options.records);
+    this.#journal = new Journal(this.#history);
     this.#calls = new Calls(options.run, this.#journal, () => this.#happened());
   }
 
   async execute(): Promise<Execution> {
     const { budgetMs, signal } = this.#options;
+    this.#history.openReader();
     const stopTimer =
       budgetMs === undefined ? undefined : this.#host.setTimer(budgetMs, () => this.#stop("out of time"));
     const abandon = (): void => this.#stop("abandoned");
@@ -104,6 +110,7 @@ class Invocation {
       return await this.#goOn();
     } finally {
       this.#calls.close();
+      this.#history.closeReader();
       stopTimer?.();
       signal?.removeEventListener("abort", abandon);
     }

@@ -1,0 +1,123 @@
+import type { HistoryRecord } from "@aikirun/protocol";
+
+/**
+ * The recorded history of one run and its index: a slot for each key, in recorded order. Whoever keeps a history
+ * between two invocations keeps it with its index, which costs as much to build as a third of a replay, and extends it.
+ */
+export class History {
+  readonly #records: HistoryRecord[] = [];
+  readonly #slots = new Map<string, number>();
+  /** By slot. */
+  readonly #last: HistoryRecord[] = [];
+  /** The records that give a waiting call its result, in recorded order, and their slots. */
+  readonly #settling: HistoryRecord[] = [];
+  readonly #settlingSlots: number[] = [];
+  #seenN = -1;
+  #readers = 0;
+
+  /** `records` in the order of `n`. */
+  constructor(records: readonly HistoryRecord[]) {
+    this.#append(records);
+  }
+
+  /**
+   * This history with later records: itself, grown, or a new one while an invocation still reads this one. An
+   * orchestrator pushes a run again when it has given up on an invocation, which goes on unaware of that.
+   */
+  extended(records: readonly HistoryRecord[]): History {
+    if (this.#readers > 0) return new History([...this.#records, ...records]);
+    this.#append(records);
+    return this;
+  }
+
+  /** Keeps the history as it is until `closeReader`. */
+  openReader(): void {
+    this.#readers++;
+  }
+
+  closeReader(): void {
+    this.#readers--;
+  }
+
+  #append(records: readonly HistoryRecord[]): void {
+    for (const record of records) {
+      this.#records.push(record);
+      if (record.kind === "run") continue;
+      let slot = this.#slots.get(record.key);
+      if (slot === undefined) {
+        slot = this.#last.length;
+        this.#slots.set(record.key, slot);
+      }
+      this.#last[slot] = record;
+      if (settles(record)) {
+        this.#settling.push(record);
+        this.#settlingSlots.push(slot);
+      }
+      this.#seenN = Math.max(this.#seenN, seenWith(record));
+    }
+  }
+
+  get records(): readonly HistoryRecord[] {
+    return this.#records;
+  }
+
+  /** How many keys, and so slots, there are. */
+  get size(): number {
+    return this.#last.length;
+  }
+
+  slot(key: string): number | undefined {
+    return this.#slots.get(key);
+  }
+
+  /** All keys, by slot. */
+  keys(): string[] {
+    return [...this.#slots.keys()];
+  }
+
+  /** The last record of a slot: the state that its entry is in. */
+  last(slot: number): HistoryRecord | undefined {
+    return this.#last[slot];
+  }
+
+  /** Settling record number `index`, from 0. */
+  settling(index: number): HistoryRecord | undefined {
+    return this.#settling[index];
+  }
+
+  settlingSlot(index: number): number | undefined {
+    return this.#settlingSlots[index];
+  }
+
+  /** The number up to which an earlier invocation's handler has gone. */
+  get seenN(): number {
+    return this.#seenN;
+  }
+}
+
+/** Whether a record gives a waiting call its result. Only a child gives two: its start and its end. */
+function settles(record: HistoryRecord): boolean {
+  switch (record.kind) {
+    case "task":
+      return record.value.state !== "retrying";
+    case "sleep":
+      return record.value.state !== "sleeping";
+    case "event":
+    case "wait":
+      return record.value.state !== "waiting";
+    case "child":
+      return true;
+    case "run":
+      return false;
+  }
+}
+
+/** The number up to which a handler had gone when its command made this record; -1 for messages and timers. */
+function seenWith(record: HistoryRecord): number {
+  const { n, value } = record;
+  if (record.kind === "child") return value.state === "started" ? n : -1;
+  if (record.kind !== "task") return settles(record) ? -1 : n;
+  if (record.value.state === "retrying") return record.value.due ? -1 : n;
+  // The invocation ran out of time together with the task, so nobody went on from its failure.
+  return record.value.state === "failed" && record.value.error.code === "OUT_OF_TIME" ? n - 1 : n;
+}
