@@ -115,7 +115,7 @@ export type Next =
   /** The lease is let go. `dueAt` is the earliest open timer; null when only a message can wake the run. */
   | {
       readonly type: "park";
-      readonly status: Extract<RunStatus, "scheduled" | "queued" | "suspended" | "paused" | "stalled">;
+      readonly status: Extract<RunStatus, "queued" | "suspended" | "paused" | "stalled">;
       readonly dueAt: number | null;
     }
   | {

@@ -1,5 +1,6 @@
 /** The states of a run and the ways between them: a table, so that every cell can be tested. */
 import type { RunStatus } from "@aikirun/protocol";
+import type { Next } from "./run.js";
 
 /** Why a run changes its status. Each is one verb of the store or one kind of commit. */
 export type Reason =
@@ -7,6 +8,7 @@ export type Reason =
   | "enqueue" // inserted due now, for anybody to claim
   | "schedule" // inserted with a later due time
   | "claim"
+  | "release" // given back by its holder without a decision
   | "keep" // a commit after which the holder goes on
   | "suspend" // parked by a `waiting` answer
   | "unserved" // parked until its endpoint answers or is registered
@@ -27,6 +29,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
   suspended: { claim: "running" },
   running: {
     claim: "running",
+    release: "queued",
     keep: "running",
     suspend: "suspended",
     unserved: "queued",
@@ -38,6 +41,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
   },
   paused: {
     claim: "paused",
+    release: "paused",
     keep: "running",
     suspend: "suspended",
     pause: "paused",
@@ -46,6 +50,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
   },
   stalled: {
     claim: "stalled",
+    release: "stalled",
     keep: "running",
     suspend: "suspended",
     pause: "paused",
@@ -56,3 +61,25 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
   failed: {},
   cancelled: {},
 };
+
+/** The status that follows. Throws for a way that the table does not have: that is a bug, never an input's fault. */
+export function statusAfter(from: RunStatus | "none", reason: Reason): RunStatus {
+  const status = TRANSITIONS[from][reason];
+  if (status === undefined) throw new Error(`a run that is ${from} cannot ${reason}`);
+  return status;
+}
+
+/** Why a commit changes the status. */
+export function reasonOf(next: Next): Reason {
+  return next.type === "keep" ? "keep" : REASONS[next.status];
+}
+
+const REASONS = {
+  queued: "unserved",
+  suspended: "suspend",
+  paused: "pause",
+  stalled: "stall",
+  completed: "complete",
+  failed: "fail",
+  cancelled: "cancel",
+} as const;

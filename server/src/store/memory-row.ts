@@ -1,6 +1,7 @@
 /** One run in the memory store: the actor row, its cold row, mailbox and records together. */
 import type { Fence, HistoryRecord, JsonValue, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
 import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../core/run.js";
+import { statusAfter } from "../core/status.js";
 
 export interface Row {
   readonly facts: RunFacts;
@@ -46,7 +47,7 @@ export function newRow(facts: RunFacts, requestHash: string, serial: number, epo
     facts,
     requestHash,
     serial,
-    status: dueAt > facts.createdAt ? "scheduled" : "queued",
+    status: statusAfter("none", dueAt > facts.createdAt ? "schedule" : "enqueue"),
     epoch,
     gen: 0,
     seq: 0,
@@ -88,8 +89,7 @@ export function takeLease(row: Row, epoch: number, leaseUntil: number): void {
   row.tries += 1;
   row.leaseUntil = leaseUntil;
   row.hold = null;
-  // A stalled or paused run stays so in the eyes of the world until its holder has decided otherwise.
-  if (row.status !== "stalled" && row.status !== "paused") row.status = "running";
+  row.status = statusAfter(row.status, "claim");
 }
 
 export function holdsFence(row: Row, fence: Fence): boolean {

@@ -5,6 +5,7 @@
 import type { HistoryRecord, Run, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, NewChild, NewMessage, NewRun, RunFacts } from "../core/run.js";
+import { reasonOf, statusAfter } from "../core/status.js";
 import {
   holdsFence,
   isClaimable,
@@ -160,7 +161,7 @@ export class MemoryRuns implements RunStore, RunQueries {
       row.leaseUntil = null;
       row.hold = null;
       row.dueAt = this.#clock();
-      if (row.status === "running") row.status = "queued";
+      row.status = statusAfter(row.status, "release");
     });
   }
 
@@ -317,21 +318,19 @@ export class MemoryRuns implements RunStore, RunQueries {
     }
     const { next } = commit;
     if (commit.records.length > 0 || next.type === "park") row.tries = 0;
+    row.status = statusAfter(row.status, reasonOf(next));
     if (next.type === "keep") {
       row.leaseUntil = now + leaseMs;
       row.dueAt = now;
-      row.status = "running";
     } else if (next.type === "park") {
       row.leaseUntil = null;
       row.hold = null;
       row.dueAt = row.mailSeq > commit.seen ? now : next.dueAt;
-      row.status = next.status;
     } else {
       const { type: _, ...end } = next;
       row.leaseUntil = null;
       row.hold = null;
       row.dueAt = null;
-      row.status = next.status;
       row.end = { ...end, endedAt: now };
       this.#live.delete(row);
     }

@@ -4,22 +4,22 @@ import { type Reason, TRANSITIONS } from "../../src/core/status.js";
 
 /**
  * Written apart from the table, row by row: what may follow. `-` cannot happen.
- * Columns: start enqueue schedule claim keep suspend unserved pause stall complete fail cancel.
+ * Columns: start enqueue schedule claim release keep suspend unserved pause stall complete fail cancel.
  */
-const COLUMNS = "start enqueue schedule claim keep suspend unserved pause stall complete fail cancel".split(
+const COLUMNS = "start enqueue schedule claim release keep suspend unserved pause stall complete fail cancel".split(
   " ",
 ) as Reason[];
 const EXPECTED = `
-none      | running queued scheduled - - - - - - - - -
-scheduled | - - - running - - - - - - - -
-queued    | - - - running - - - - - - - -
-suspended | - - - running - - - - - - - -
-running   | - - - running running suspended queued paused stalled completed failed cancelled
-paused    | - - - paused running suspended - paused stalled - - cancelled
-stalled   | - - - stalled running suspended - paused stalled - - cancelled
-completed | - - - - - - - - - - - -
-failed    | - - - - - - - - - - - -
-cancelled | - - - - - - - - - - - -
+none      | running queued scheduled - - - - - - - - - -
+scheduled | - - - running - - - - - - - - -
+queued    | - - - running - - - - - - - - -
+suspended | - - - running - - - - - - - - -
+running   | - - - running queued running suspended queued paused stalled completed failed cancelled
+paused    | - - - paused paused running suspended - paused stalled - - cancelled
+stalled   | - - - stalled stalled running suspended - paused stalled - - cancelled
+completed | - - - - - - - - - - - - -
+failed    | - - - - - - - - - - - - -
+cancelled | - - - - - - - - - - - - -
 `;
 
 describe("the status table", () => {
