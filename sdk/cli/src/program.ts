@@ -15,6 +15,7 @@ import { runsCancelCommand } from "./commands/runs-cancel.js";
 import { runsGetCommand } from "./commands/runs-get.js";
 import { runsHistoryCommand } from "./commands/runs-history.js";
 import { runsListCommand } from "./commands/runs-list.js";
+import { runsRequeueCommand } from "./commands/runs-requeue.js";
 import { runsSendEventCommand } from "./commands/runs-send-event.js";
 import { runsStartCommand } from "./commands/runs-start.js";
 import { runsWatchCommand } from "./commands/runs-watch.js";
@@ -46,6 +47,7 @@ export function program(): Command {
     runsHistoryCommand(),
     runsWatchCommand(),
     runsCancelCommand(),
+    runsRequeueCommand(),
     runsSendEventCommand(),
   ]);
   group(aiki, "endpoints", "the URLs that work is pushed to", [

@@ -1,5 +1,6 @@
-import type { OpenWait, Run, WireError } from "@aikirun/protocol";
+import type { OpenWait, Run } from "@aikirun/protocol";
 import type { JsonValue } from "@aikirun/protocol/canonical";
+import { errorText } from "./error-text.js";
 import { paintStatus, pairs } from "./table.js";
 import { durationText, instantText, printable } from "./text.js";
 
@@ -35,11 +36,6 @@ export function runText(run: Run): string {
 
 export function jsonText(value: JsonValue | undefined): string | undefined {
   return value === undefined ? undefined : printable(JSON.stringify(value, null, 2));
-}
-
-export function errorText(error: WireError): string {
-  const cause = error.cause ? `\n  caused by ${errorText(error.cause)}` : "";
-  return `${printable(error.stack ?? `${error.name}: ${error.message}`)}${cause}`;
 }
 
 export function waitText(wait: OpenWait): string {

@@ -26,6 +26,8 @@ export interface Client extends WorkflowClient {
   listRuns(query?: ListRunsQuery): Promise<RunPage>;
   /** Records after record `after`, oldest first; `next` is there when more may follow. */
   readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
+  /** Lets a stalled run go on from where it stands. Rejects with `RUN_ENDED` when it has ended. */
+  requeueRun(runId: string): Promise<void>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
   /** Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set. */
@@ -48,7 +50,7 @@ export function client(options: ClientOptions = {}): Client {
   return { ...runs(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "listRuns" | "readHistory" | "listWorkflows";
+type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -91,6 +93,9 @@ function runs(send: Transport): Pick<Client, RunCalls> {
         // It ended, perhaps by this very cancel, whose first answer was lost. Either way there is nothing left to do.
         if (!(error instanceof AikiError && error.code === "RUN_ENDED")) throw error;
       }
+    },
+    async requeueRun(runId) {
+      await send({ method: "POST", path: path("runs", runId, "requeue"), body: { id: newId("msg") } });
     },
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),

@@ -58,14 +58,18 @@ async function attemptOnce(
 ): Promise<Outcome> {
   if (request.signal?.aborted) throw aborted(request.signal);
   const limitMs = (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) + (request.holdMs ?? 0);
-  const limit = AbortSignal.timeout(limitMs);
+  // One signal for both reasons: AbortSignal.timeout and AbortSignal.any are a tenth of what a request costs here.
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), limitMs);
+  const calledOff = () => limit.abort(request.signal?.reason);
+  request.signal?.addEventListener("abort", calledOff, { once: true });
   const send = options.fetch ?? fetch;
   try {
     const response = await send(settings.url + request.path + queryText(request.query), {
       method: request.method,
       headers: headersOf(settings, body),
       redirect: "manual",
-      signal: request.signal ? AbortSignal.any([request.signal, limit]) : limit,
+      signal: limit.signal,
       ...(body === undefined ? {} : { body }),
     });
     const answer = await readAnswer(response, settings);
@@ -81,9 +85,12 @@ async function attemptOnce(
     if (cause instanceof AikiError) throw cause;
     return {
       type: "failed",
-      error: unreachable(settings.url, limit.aborted ? limitMs : undefined, cause),
+      error: unreachable(settings.url, limit.signal.aborted ? limitMs : undefined, cause),
       retryable: true,
     };
+  } finally {
+    clearTimeout(timer);
+    request.signal?.removeEventListener("abort", calledOff);
   }
 }
 

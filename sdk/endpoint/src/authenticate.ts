@@ -47,9 +47,12 @@ async function checkSignature(token: Token, keys: KeySource, verifier: Signature
     throw unauthenticated(
       `Key kid=${JSON.stringify(token.kid)} is not among the keys of ${keys.name} (${known}). ` +
         "Another orchestrator, or keys were rotated: aiki keys public.",
+      "SIGNATURE_INVALID",
     );
   }
-  if (!(await verifier.verify(key, token))) throw unauthenticated(`The signature is not one of key kid=${key.kid}.`);
+  if (!(await verifier.verify(key, token))) {
+    throw unauthenticated(`The signature is not one of key kid=${key.kid}.`, "SIGNATURE_INVALID");
+  }
 }
 
 /** Nesting of the push around a payload. */

@@ -42,8 +42,12 @@ export function checkClaims(token: Token, expected: Expected): PushClaims {
   }
   if (claims.htm !== expected.method) throw invalid(`The token was made for ${claims.htm}, not ${expected.method}.`);
   checkParties(claims, expected);
-  if (claims.bsh !== expected.bodyHash)
-    throw invalid("The body is not the one that was signed: it changed on the way.");
+  if (claims.bsh !== expected.bodyHash) {
+    throw invalid(
+      "The body changed on the way: what arrived is not what was signed. " +
+        "Exempt this route from whatever rewrites request bodies in front of it.",
+    );
+  }
   return claims;
 }
 
@@ -57,7 +61,7 @@ function checkTimes({ iat, nbf, exp }: PushClaims, nowS: number): void {
     401,
     "CLOCK_SKEW",
     `The push was signed at ${clock(iat)} and expires at ${clock(exp)}; this app's clock says ${clock(nowS)}. ` +
-      (early ? "Set the slower clock." : "It was long on its way, or one of the clocks is wrong."),
+      (early ? "Set the slower clock." : "Set the faster clock; if both are right, the push was long on its way."),
   );
 }
 

@@ -4,8 +4,9 @@ import type { Divergence, ErrorCode } from "@aikirun/protocol";
 export class Refusal extends Error {
   readonly status: number;
   readonly code: ErrorCode;
-  /** For the log only. */
+  /** For the log only: what the answer must not say, and the code that goes with it. */
   readonly reason: string | undefined;
+  readonly loggedCode: ErrorCode;
   readonly divergence: Divergence | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
@@ -13,19 +14,26 @@ export class Refusal extends Error {
     status: number,
     code: ErrorCode,
     message: string,
-    more: { reason?: string; divergence?: Divergence; headers?: Readonly<Record<string, string>> } = {},
+    more: {
+      reason?: string;
+      loggedCode?: ErrorCode;
+      divergence?: Divergence;
+      headers?: Readonly<Record<string, string>>;
+    } = {},
   ) {
     super(message);
     this.name = "Refusal";
     this.status = status;
     this.code = code;
     this.reason = more.reason;
+    this.loggedCode = more.loggedCode ?? code;
     this.divergence = more.divergence;
     this.headers = more.headers ?? {};
   }
 }
 
 /** Until the signature verifies, all failures look the same from outside, so that nobody can use them as an oracle. */
-export function unauthenticated(reason: string): Refusal {
-  return new Refusal(401, "UNAUTHENTICATED_PUSH", "This push was not accepted. The app's log says why.", { reason });
+export function unauthenticated(reason: string, loggedCode: ErrorCode = "UNAUTHENTICATED_PUSH"): Refusal {
+  const message = "This push was not accepted. The app's log says why.";
+  return new Refusal(401, "UNAUTHENTICATED_PUSH", message, { reason, loggedCode });
 }

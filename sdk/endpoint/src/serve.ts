@@ -92,7 +92,7 @@ function greeting(settings: Settings, manifestFor: (settings: Settings) => Descr
 function refusalOf(error: unknown, log: TroubleLog): Refusal {
   if (error instanceof Refusal) {
     if (error.code === "KEYS_MISSING") log.once(error.code, error.message);
-    else if (error.status !== 409 && error.status !== 405) log.warn(error.code, error.reason ?? error.message);
+    else if (error.status !== 409 && error.status !== 405) log.warn(error.loggedCode, error.reason ?? error.message);
     return error;
   }
   if (error instanceof AikiError && error.code === "SETTING_INVALID") {

@@ -113,7 +113,7 @@ describe("keys", () => {
     await ask({ publicKeys: stranger.text, logger }, {});
     expect(told).toEqual([
       {
-        code: "UNAUTHENTICATED_PUSH",
+        code: "SIGNATURE_INVALID",
         message:
           `Key kid="${key.kid}" is not among the keys of AIKI_PUBLIC_KEYS (${stranger.kid}). ` +
           "Another orchestrator, or keys were rotated: aiki keys public.",

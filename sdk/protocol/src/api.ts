@@ -156,6 +156,7 @@ export const cancelBodySchema = z.strictObject({
   id: messageIdSchema.optional(),
   reason: z.string().max(LIMITS.reasonChars).optional(),
 });
+export const requeueBodySchema = z.strictObject({ id: messageIdSchema.optional() });
 export const sendEventBodySchema = z.strictObject({
   /** Made by the client: the same id again is the same event. */
   id: messageIdSchema.optional(),

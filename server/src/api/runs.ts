@@ -9,6 +9,7 @@ import {
   listRunsQuerySchema,
   newId,
   type RunStatus,
+  requeueBodySchema,
   runIdSchema,
   runPageSchema,
   runSchema,
@@ -125,6 +126,20 @@ export const runRoutes: readonly Route[] = [
       const outcome = await appendTo(services, caller.ns, params.id, body.id, { kind: "cancel", reason: body.reason });
       if (outcome.type === "ended") throw runEnded(params.id, outcome.status);
       services.dispatcher.cancelSent(caller.ns, params.id);
+      return { status: 202, body: { duplicate: outcome.type === "duplicate" } };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/runs/:id/requeue",
+    scope: "write",
+    summary: "Let a stalled run go on from where it stands. Nothing happens to a run that is not stalled.",
+    params: runParams,
+    body: requeueBodySchema,
+    answers: { 202: z.strictObject({ duplicate: z.boolean() }) },
+    async handle({ params, body, caller }, services) {
+      const outcome = await appendTo(services, caller.ns, params.id, body.id, { kind: "requeue" });
+      if (outcome.type === "ended") throw runEnded(params.id, outcome.status);
       return { status: 202, body: { duplicate: outcome.type === "duplicate" } };
     },
   }),

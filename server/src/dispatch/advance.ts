@@ -22,7 +22,9 @@ export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> 
       pushed = failed === "held" ? await push(hold) : failed;
     } else {
       if (decision.writes) {
-        const trouble = answer || decision.next.type === "end" ? undefined : state.trouble;
+        // Whoever requeues a run means it to start afresh.
+        const over = answer || decision.next.type === "end" || (state.stalled && !decision.stalled);
+        const trouble = over ? undefined : state.trouble;
         const written = await hold.write(decision, trouble);
         if (written === "unread") continue;
         if (typeof written === "object") return written;

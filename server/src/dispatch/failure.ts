@@ -98,13 +98,11 @@ function lowered(ms: number, random: number): number {
 
 /** Text for a run whose version nobody serves: what is served instead, and what to do. */
 export function unservedMessage(facts: RunFacts, delivery: Delivery): string {
-  const served = (delivery.served?.(facts.ns) ?? [])
-    .filter((other) => other.workflow === facts.workflow)
-    .slice(0, 10)
-    .map((other) => `${other.workflow}@${other.version} (${other.url})`);
-  const instead = served.length > 0 ? ` Served: ${served.join(", ")}.` : "";
+  const served = (delivery.served?.(facts.ns) ?? []).filter((other) => other.workflow === facts.workflow).slice(0, 10);
+  const list = served.map((other) => `${other.workflow}@${other.version} (${other.url})`);
+  const instead = served.length > 0 ? ` Served: ${list.join(", ")}.` : "";
   return (
     `Nobody serves ${facts.workflow}@${facts.version}.${instead} Add it to serveAiki([...]) and deploy, ` +
-    "or refresh its endpoint with `aiki endpoints refresh`. The run waits."
+    `or ask its endpoint again: aiki endpoints refresh ${served[0]?.url ?? "NAME"}. The run waits.`
   );
 }

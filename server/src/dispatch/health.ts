@@ -117,7 +117,7 @@ export class Health {
     const outcome = await this.#options.store.saveEndpoint(fresh, false);
     if (outcome.type === "version_owned") {
       examination.rejectedAt = now;
-      const message = `Also lists ${outcome.workflow}@${outcome.version}, which ${outcome.by} serves. Register with takeOver, or serve it in one place.`;
+      const message = `Also lists ${outcome.workflow}@${outcome.version}, which ${outcome.by} serves. Register with --take-over, or serve it in one place.`;
       await this.#options.store.markEndpoint(stored.ns, stored.id, "healthy", {
         code: "VERSION_OWNED",
         message,

@@ -129,7 +129,7 @@ export class Registration {
       const { workflow, version, by, url } = outcome;
       throw new AikiError(
         "VERSION_OWNED",
-        `${workflow}@${version} is served by ${by} (${shownUrl(url)}). Register with that name to move it, with takeOver to take its versions, or use a namespace of its own for a preview.`,
+        `${workflow}@${version} is served by ${by} (${shownUrl(url)}). Register with --name ${by} to move it, with --take-over to take its versions, or use a namespace of its own for a preview.`,
         { details: { workflow, version, by, url: shownUrl(url) } },
       );
     }

@@ -10,6 +10,7 @@ export interface DispatchSettings {
   readonly claimBatch: number;
   /** How often the store is scanned for due runs that nobody announced; when idle, the longer one. */
   readonly scanMs: number;
+  /** Also how long after its lease has run out a run of a dead process may lie still. */
   readonly idleScanMs: number;
   /** Delay before the second delivery, doubled each time up to the most, lowered at random by up to half. */
   readonly retryBaseMs: number;
@@ -36,7 +37,7 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   maxWaiting: 1_000,
   claimBatch: 64,
   scanMs: 1_000,
-  idleScanMs: 5_000,
+  idleScanMs: 2_000,
   retryBaseMs: 100,
   retryMostMs: 30_000,
   holdMs: 500,

@@ -71,7 +71,7 @@ describe.each(databases)("a run through a real endpoint, %s", (_where, database)
       .toMatch(/Nobody serves hello@2\.0\.0\. Served: hello@1\.0\.0 \(http:\/\/127/);
     app.serve([helloV1, helloV2]);
     const { json } = await aiki.call("GET", "/v1/endpoints");
-    const refreshed = await aiki.call("POST", `/v1/endpoints/${json.endpoints[0].id}/refresh`);
+    const refreshed = await aiki.call("POST", `/v1/endpoints/${json.endpoints[0]?.id}/refresh`);
     expect(refreshed.json.workflows).toHaveLength(2);
     expect(await ended(aiki, id)).toMatchObject({ run: { status: "completed", output: "Hello, Ada" } });
   });
@@ -96,7 +96,7 @@ describe.each(databases)("a run through a real endpoint, %s", (_where, database)
       .toBe("PROTECTED_BY_HOST");
     const endpoint = async () => (await aiki.call("GET", `/v1/endpoints/${endpointId}`)).json;
     await expect.poll(async () => (await endpoint()).status, SOON).toBe("unhealthy");
-    expect((await endpoint()).trouble.code).toBe("PROTECTED_BY_HOST");
+    expect((await endpoint()).trouble?.code).toBe("PROTECTED_BY_HOST");
     app.intercept();
     expect(await ended(aiki, id)).toMatchObject({ run: { status: "completed" } });
     await expect.poll(async () => (await endpoint()).status, SOON).toBe("healthy");

@@ -210,7 +210,7 @@ describe("events", () => {
       { id: unknown, outcome: "not_found" },
       { reference: "Z", outcome: "not_found" },
     ]);
-    expect((await call("POST", "/v1/events", { body: event })).json.outcomes[0].outcome).toBe("duplicate");
+    expect((await call("POST", "/v1/events", { body: event })).json.outcomes[0]?.outcome).toBe("duplicate");
     const nameless = await call("POST", "/v1/events", { body: { name: "paid", runs: [{ reference: "A" }] } });
     expect(nameless.json.error.code).toBe("INVALID_REQUEST");
   });

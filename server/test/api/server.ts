@@ -1,5 +1,19 @@
 /** A real server on a free port, and a caller. */
 import { request } from "node:http";
+import type {
+  ApiError,
+  ApiKey,
+  CreatedKey,
+  Endpoint,
+  HistoryPage,
+  MulticastResult,
+  Run,
+  RunPage,
+  StartRunResult,
+  Trouble,
+  WaitResult,
+  WorkflowList,
+} from "@aikirun/protocol";
 import { onTestFinished } from "vitest";
 import { SILENT } from "../../src/log.js";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/shell/node.js";
@@ -21,12 +35,31 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What the routes answer, all in one: a test looks at the fields that its own route promises. */
+export type AnswerBody = ApiError &
+  Omit<Run & Endpoint & ApiKey, "status" | "workflows" | "name" | "trouble"> &
+  Omit<WorkflowList & CreatedKey & HistoryPage, "next"> &
+  RunPage &
+  StartRunResult &
+  WaitResult &
+  MulticastResult & {
+    readonly status: string;
+    readonly name: string;
+    readonly trouble?: Partial<Trouble>;
+    readonly endpoints: readonly Endpoint[];
+    readonly keys: readonly ApiKey[] & readonly PublicJwk[];
+    readonly duplicate: boolean;
+    readonly openapi: string;
+    readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
+type PublicJwk = Readonly<Record<string, string>>;
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  /** Typed as `JSON.parse` types it: what a test expects of it is the test. */
-  readonly json: ReturnType<typeof JSON.parse>;
+
+  readonly json: AnswerBody;
 }
 
 export async function start(mode: ServerOptions["mode"], more: Partial<ServerOptions> = {}): Promise<Started> {

@@ -1,10 +1,18 @@
 import type { Run } from "@aikirun/protocol";
+import { parseEntryKey } from "@aikirun/protocol/canonical";
 import pc from "picocolors";
-import { errorText, jsonText } from "../run-text.js";
+import { errorText } from "../error-text.js";
+import { jsonText } from "../run-text.js";
 import { durationText, printable } from "../text.js";
 
 export function beginText(run: Run): string {
   return `${pc.bold(printable(`${run.workflow}@${run.version}`))}  ${pc.dim(run.id)}`;
+}
+
+/** `task:name:hash#index` as a person called it. */
+export function taskName(key: string): string {
+  const address = parseEntryKey(key)?.address ?? key;
+  return printable(address.slice(0, Math.max(address.lastIndexOf(":"), 0)) || address);
 }
 
 /** How a run ended, and with what. */
@@ -15,7 +23,7 @@ export function endText(run: Run): string {
       return [pc.green(`completed${after}`), jsonText(run.output)].filter((line) => line !== undefined).join("\n");
     case "failed":
       return [
-        pc.red(`failed${after}${run.failedTask === undefined ? "" : ` in ${printable(run.failedTask)}`}`),
+        pc.red(`failed${after}${run.failedTask === undefined ? "" : ` in task ${taskName(run.failedTask)}`}`),
         ...(run.error ? [errorText(run.error)] : []),
       ].join("\n");
     default:

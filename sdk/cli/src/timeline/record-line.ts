@@ -1,6 +1,7 @@
-import type { HistoryRecord } from "@aikirun/protocol";
+import type { HistoryRecord, WireError } from "@aikirun/protocol";
 import { parseEntryKey } from "@aikirun/protocol/canonical";
 import pc from "picocolors";
+import { errorTitle } from "../error-text.js";
 import type { TimedRecord } from "../history.js";
 import { durationText, offsetText, oneLine } from "../text.js";
 
@@ -113,6 +114,6 @@ function payloadText(value: unknown): string {
   return pc.dim(oneLine(JSON.stringify(value), TEXT_CHARS));
 }
 
-function errorLine(error: { readonly name: string; readonly message: string }): string {
-  return oneLine(`${error.name}: ${error.message}`, TEXT_CHARS);
+function errorLine(error: WireError): string {
+  return oneLine(errorTitle(error), TEXT_CHARS);
 }

@@ -1,32 +1,61 @@
-/** One run as people see it. Every wait for a run's end reads it once, so it is one prepared statement. */
+/**
+ * Runs as people see them. Every wait for a run's end reads it once, and runs whose ends were committed together are
+ * read together: it is one prepared statement for many.
+ */
 import type { JsonValue, Run, RunStatus, WireError } from "@aikirun/protocol";
 import type { Trouble } from "../../core/run.js";
 import { waitsOfRun } from "../../core/waits.js";
-import { CLOCK, type Row, type Statement } from "./connection.js";
+import { CLOCK, type Connection, type Row, type Statement } from "./connection.js";
+import { faultOf } from "./faults.js";
+import { Merge } from "./merge.js";
 import { fromText, type RecordRow, toRecord, toSummary } from "./rows.js";
 
 /**
  * Record numbers have no gaps, so that the last one counts them. `open`: of a live run, the last record of each key
  * without the tasks that are over: what it may wait for, and the children waited for.
  */
-export const getRun: Statement = {
-  name: "get_run",
+const getRuns: Statement = {
+  name: "get_runs",
   text: `
-SELECT r.id, r.workflow, r.version, coalesce(r.status, a.status) AS status, r.reference, r.parent_id, r.created_at,
-  r.ended_at, r.input, r.output, r.error, r.failed_task, r.reason, r.run_attempt, a.lease_until, a.due_at, a.trouble,
-  a.run_id IS NOT NULL AS live,
-  (SELECT coalesce(max(n), 0) FROM aiki.record WHERE ns = $1 AND run_id = $2) AS records,
-  CASE WHEN a.run_id IS NOT NULL THEN (
-    SELECT json_agg(json_build_object('n', n, 'kind', kind, 'key', key, 'value', value) ORDER BY n)
-    FROM (
-      SELECT DISTINCT ON (key) n, kind, key, value FROM aiki.record WHERE ns = $1 AND run_id = $2 ORDER BY key, n DESC
-    ) last
-    WHERE kind <> 'task' OR value LIKE '%"retrying"%'
-  ) END AS open,
-  ${CLOCK}
-FROM aiki.run r LEFT JOIN aiki.actor a ON a.ns = r.ns AND a.run_id = r.id
-WHERE r.ns = $1 AND r.id = $2`,
+SELECT i.place, r.*, ${CLOCK}
+FROM unnest($1::int[], $2::text[], $3::text[]) AS i(place, ns, id)
+CROSS JOIN LATERAL (
+  SELECT r.id, r.workflow, r.version, coalesce(r.status, a.status) AS status, r.reference, r.parent_id, r.created_at,
+    r.ended_at, r.input, r.output, r.error, r.failed_task, r.reason, r.run_attempt, a.lease_until, a.due_at, a.trouble,
+    a.run_id IS NOT NULL AS live,
+    (SELECT coalesce(max(n), 0) FROM aiki.record WHERE ns = i.ns AND run_id = i.id) AS records,
+    CASE WHEN a.run_id IS NOT NULL THEN (
+      SELECT json_agg(json_build_object('n', n, 'kind', kind, 'key', key, 'value', value) ORDER BY n)
+      FROM (
+        SELECT DISTINCT ON (key) n, kind, key, value FROM aiki.record WHERE ns = i.ns AND run_id = i.id
+        ORDER BY key, n DESC
+      ) last
+      WHERE kind <> 'task' OR value LIKE '%"retrying"%'
+    ) END AS open
+  FROM aiki.run r LEFT JOIN aiki.actor a ON a.ns = r.ns AND a.run_id = r.id
+  WHERE r.ns = i.ns AND r.id = i.id
+) r`,
 };
+
+export function runReader(
+  connection: Connection,
+  maxCalls: number,
+): (ns: string, runId: string) => Promise<Run | undefined> {
+  const merge = new Merge<readonly [ns: string, runId: string], Run | undefined>({
+    maxCalls,
+    // A read that takes long, of a run with a long history, keeps nobody else waiting.
+    atOnce: true,
+    touched: () => ({ own: [], shared: [] }),
+    run: async (calls) => {
+      const values = [calls.map((_, place) => place), calls.map(([ns]) => ns), calls.map(([, runId]) => runId)];
+      const runs: (Run | undefined)[] = calls.map(() => undefined);
+      for (const row of await connection.run(getRuns, values)) runs[row["place"] as number] = toRun(row);
+      return runs;
+    },
+    isPoisoned: (error) => faultOf(error) === "data",
+  });
+  return (ns, runId) => merge.add([ns, runId]);
+}
 
 interface RunRow {
   readonly id: string;
@@ -51,7 +80,7 @@ interface RunRow {
   readonly open: readonly RecordRow[] | null;
 }
 
-export function toRun(found: Row): Run {
+function toRun(found: Row): Run {
   const row = found as unknown as RunRow;
   const input = fromText<JsonValue>(row.input);
   const output = fromText<JsonValue>(row.output);

@@ -14,6 +14,8 @@ export interface Touched {
 
 export interface MergeOptions<Call, Outcome> {
   readonly maxCalls: number;
+  /** For reads: what arrives in one tick goes out together, and waits for no statement under way. */
+  readonly atOnce?: boolean;
   touched(call: Call): Touched;
   /** Outcomes in the order of the calls. */
   run(calls: readonly Call[]): Promise<Outcome[]>;
@@ -47,7 +49,10 @@ export class Merge<Call, Outcome> {
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) await this.#send(this.#take());
+    while (this.#queue.length > 0) {
+      const sent = this.#send(this.#take());
+      if (!this.#options.atOnce) await sent;
+    }
     this.#busy = false;
   }
 

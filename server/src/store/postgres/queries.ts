@@ -4,10 +4,12 @@ import { and, asc, count, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql }
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { RunFilter, RunQueries } from "../port.js";
 import type { Connection } from "./connection.js";
-import { getRun, toRun } from "./get-run.js";
+import { runReader } from "./get-run.js";
 import { toRecord, toSummary } from "./rows.js";
 import { actor, record, run } from "./schema.js";
 
+/** Most runs read by one statement. */
+const MAX_MERGED = 64;
 const ENDED: readonly RunStatus[] = ["completed", "failed", "cancelled"];
 
 const status = sql<RunStatus>`coalesce(${run.status}, ${actor.status})`.as("current_status");
@@ -26,10 +28,7 @@ const sameRun = and(eq(actor.ns, run.ns), eq(actor.runId, run.id));
 export function runQueries(connection: Connection, db: NodePgDatabase): RunQueries {
   const ask: Connection["ask"] = (query) => connection.ask(query);
   return {
-    async getRun(ns, runId) {
-      const [row] = await connection.run(getRun, [ns, runId]);
-      return row && toRun(row);
-    },
+    getRun: runReader(connection, MAX_MERGED),
 
     async findByReference(ns, workflow, version, reference) {
       const named = and(eq(run.workflow, workflow), eq(run.version, version), eq(run.reference, reference));

@@ -18,6 +18,15 @@ import {
 } from "./arena.js";
 
 export function askingTests(given: () => Arena): void {
+  it("shows many runs that are asked for together, each as it is", async () => {
+    const [store] = given().stores;
+    const runs = await Promise.all([1, 2, 3].map(() => hold(store)));
+    const ids = [runs[2]?.facts.id, "run_unknown", runs[0]?.facts.id, runs[2]?.facts.id, runs[1]?.facts.id];
+    const shown = await Promise.all(ids.map((id) => store.getRun(NS, id ?? "")));
+    expect(shown.map((run) => run?.id)).toEqual(ids.map((id) => (id === "run_unknown" ? undefined : id)));
+    expect(await store.getRun("another", runs[0]?.facts.id ?? "")).toBeUndefined();
+  });
+
   it("shows a run with all that it waits for", async () => {
     const [store] = given().stores;
     const run = await hold(store, newRun({ reference: "order-1" }));
