@@ -12,43 +12,43 @@ export interface AddressedInput {
 // bookkeeping of an exact LRU.
 const MAX_KEYS = 5_000;
 const MAX_TEXT_CHARS = 1_024;
-type Keys = Map<string, Map<string, string>>;
-let young: Keys = new Map();
-let old: Keys = new Map();
+type Kind = "task" | "child";
+/** By kind, name and text: a task may be named like a child's address. */
+type Keys = Readonly<Record<Kind, Map<string, Map<string, string>>>>;
+const noKeys = (): Keys => ({ task: new Map(), child: new Map() });
+let young = noKeys();
+let old = noKeys();
 let youngKeys = 0;
 
 /**
  * Addresses a call by its name (for a child `workflow:version`) and its input. Throws `NOT_SERIALIZABLE`,
  * `PAYLOAD_TOO_LARGE`. `what` begins the message: "Task x was given an input".
  */
-export function addressInput(kind: "task" | "child", name: string, input: unknown, what: string): AddressedInput {
+export function addressInput(kind: Kind, name: string, input: unknown, what: string): AddressedInput {
   const text = jsonText(input, what);
   return { firstKey: firstKey(kind, name, text ?? "null"), text };
 }
 
-function firstKey(kind: "task" | "child", name: string, text: string): string {
+function firstKey(kind: Kind, name: string, text: string): string {
   if (text.length > MAX_TEXT_CHARS) return makeKey(kind, name, text);
-  const known = young.get(name)?.get(text);
-  // A task may be named like a child's address.
-  if (known?.startsWith(kind)) return known;
-  const moved = old.get(name)?.get(text);
-  return remember(name, text, moved?.startsWith(kind) ? moved : makeKey(kind, name, text));
+  const known = young[kind].get(name)?.get(text);
+  return known ?? remember(kind, name, text, old[kind].get(name)?.get(text) ?? makeKey(kind, name, text));
 }
 
-function makeKey(kind: "task" | "child", name: string, text: string): string {
+function makeKey(kind: Kind, name: string, text: string): string {
   return entryKey(kind, `${name}:${inputHash(JSON.parse(text))}`, 0);
 }
 
-function remember(name: string, text: string, key: string): string {
+function remember(kind: Kind, name: string, text: string, key: string): string {
   if (youngKeys >= MAX_KEYS) {
     old = young;
-    young = new Map();
+    young = noKeys();
     youngKeys = 0;
   }
-  let keys = young.get(name);
+  let keys = young[kind].get(name);
   if (!keys) {
     keys = new Map();
-    young.set(name, keys);
+    young[kind].set(name, keys);
   }
   keys.set(text, key);
   youngKeys++;
