@@ -156,6 +156,7 @@ function rowsOf(rounds: readonly Round[]): Row[] {
       floor: over((round) => round.fanOutFloor),
       ratio: over((round) => round.fanOut / round.fanOutFloor),
       target: "at most 3",
+      note: `${over((round) => round.fanOut / median(round.oneTask)).toFixed(2)} times a run of one push (W1)`,
     },
   ];
 }

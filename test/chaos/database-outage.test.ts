@@ -109,8 +109,10 @@ test.each(["unreachable", "killed"] as const)(
     expect(await violations(pool, [...started, ...refused], log)).toEqual([]);
     const tasks = RUNS * INPUT.tasks + refused.length * 2;
     console.log(`${kind}: ${refused.length} starts refused, ${startsIn(log).length} executions of ${tasks} tasks`);
-    // The leases outlast the outage, so that results that could not be written were kept and are written now.
-    expect(startsIn(log)).toHaveLength(tasks);
+    // The leases outlast the outage, so that results that could not be written were kept and are written now. What runs
+    // again is at most what a statement was under way for whose outcome nobody learned: one for each run.
+    expect(startsIn(log).length).toBeGreaterThanOrEqual(tasks);
+    expect(startsIn(log).length).toBeLessThanOrEqual(tasks + RUNS);
     expect(processIsThere(pid)).toBe(true);
   },
 );
