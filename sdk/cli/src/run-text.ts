@@ -1,5 +1,5 @@
 import type { OpenWait, Run } from "@aikirun/protocol";
-import type { JsonValue } from "@aikirun/protocol/canonical";
+import { type JsonValue, parseEntryKey } from "@aikirun/protocol/canonical";
 import { errorText } from "./error-text.js";
 import { paintStatus, pairs } from "./table.js";
 import { durationText, instantText, printable } from "./text.js";
@@ -23,7 +23,7 @@ export function runText(run: Run): string {
     ["input", jsonText(run.input)],
     ["output", jsonText(run.output)],
     ["error", run.error && errorText(run.error)],
-    ["task", run.failedTask === undefined ? undefined : printable(run.failedTask)],
+    ["task", run.failedTask === undefined ? undefined : taskName(run.failedTask)],
     ["reason", run.reason === undefined ? undefined : printable(run.reason)],
     ...run.waitsFor.map((wait): [string, string] => ["waits for", waitText(wait)]),
     [
@@ -34,11 +34,17 @@ export function runText(run: Run): string {
   ]);
 }
 
+/** `task:name:hash#index` as a person called it. */
+export function taskName(key: string): string {
+  const address = parseEntryKey(key)?.address ?? key;
+  return printable(address.slice(0, Math.max(address.lastIndexOf(":"), 0)) || address);
+}
+
 export function jsonText(value: JsonValue | undefined): string | undefined {
   return value === undefined ? undefined : printable(JSON.stringify(value, null, 2));
 }
 
-export function waitText(wait: OpenWait): string {
+function waitText(wait: OpenWait): string {
   const until = wait.at === undefined ? "" : `, at the latest ${instantText(wait.at)}`;
   const child = wait.runId === undefined ? "" : ` (${wait.runId})`;
   return printable(`${wait.kind} ${wait.name}${child}${until}`);

@@ -2,8 +2,6 @@
 export const LIMITS = {
   /** Bytes of one push or API request body, and of one answer. Serverless hosts stop at 4.5 MB. */
   bodyBytes: 4 * 1024 * 1024,
-  /** Bytes of history that travel inside a push; more is fetched by URL. */
-  inlineHistoryBytes: 3 * 1024 * 1024,
   /** Bytes of one payload: an input, output or event. */
   payloadBytes: 2 * 1024 * 1024,
   /** Commands in one answer. */

@@ -23,7 +23,7 @@ export async function readJson(request: Request): Promise<unknown> {
 }
 
 /** A page of another site can send a form's types without asking first; this one it cannot. */
-export function requireJson(contentType: string | null): void {
+function requireJson(contentType: string | null): void {
   if (/^application\/json\s*(;|$)/i.test(contentType ?? "")) return;
   throw new AikiError(
     "UNSUPPORTED_MEDIA_TYPE",

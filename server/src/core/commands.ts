@@ -1,5 +1,5 @@
 /** What an answer asks for, turned into records. */
-import { type Command, childRunId, entryKey, inputHash, LIMITS, parseEntryKey } from "@aikirun/protocol/canonical";
+import { type Command, childRunId, inputHash, LIMITS, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { Draft } from "./draft.js";
 
 const KIND_OF = {
@@ -133,9 +133,4 @@ function waitForChild(command: Extract<Command, { type: "child.wait" }>, draft: 
 export function childOfWait(key: string): string | undefined {
   const parsed = parseEntryKey(key);
   return parsed?.kind === "wait" ? parsed.address.slice(0, parsed.address.lastIndexOf("/")) : undefined;
-}
-
-/** The key under which a child of this address is awaited. */
-export function waitKey(childKey: string, status: string, index: number): string {
-  return entryKey("wait", `${childKey}/${status}`, index);
 }

@@ -18,7 +18,7 @@ export function waitsOfRun(
 }
 
 /** The open waits of a history, in the order in which they were opened. */
-export function waitsOf(records: Iterable<HistoryRecord>): OpenWait[] {
+function waitsOf(records: Iterable<HistoryRecord>): OpenWait[] {
   const entries = new Map<string, HistoryRecord>();
   for (const record of records) entries.set(record.key, record);
   const waits: OpenWait[] = [];

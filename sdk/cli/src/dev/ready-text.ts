@@ -33,7 +33,7 @@ export function endpointLine(endpoint: Endpoint): string {
   return line("endpoint", printable(endpoint.url), printable([sdkName(endpoint), servedText(endpoint)].join(" · ")));
 }
 
-export function servedText(endpoint: Endpoint): string {
+function servedText(endpoint: Endpoint): string {
   return endpoint.workflows.map(({ name, version }) => `${name}@${version}`).join(", ") || "no workflows";
 }
 

@@ -1,18 +1,11 @@
 import type { Run } from "@aikirun/protocol";
-import { parseEntryKey } from "@aikirun/protocol/canonical";
 import pc from "picocolors";
 import { errorText } from "../error-text.js";
-import { jsonText } from "../run-text.js";
+import { jsonText, taskName } from "../run-text.js";
 import { durationText, printable } from "../text.js";
 
 export function beginText(run: Run): string {
   return `${pc.bold(printable(`${run.workflow}@${run.version}`))}  ${pc.dim(run.id)}`;
-}
-
-/** `task:name:hash#index` as a person called it. */
-export function taskName(key: string): string {
-  const address = parseEntryKey(key)?.address ?? key;
-  return printable(address.slice(0, Math.max(address.lastIndexOf(":"), 0)) || address);
 }
 
 /** How a run ended, and with what. */

@@ -48,7 +48,7 @@ export interface HeldRow {
   readonly parent_key: string | null;
 }
 
-export function toFacts(row: HeldRow): RunFacts {
+function toFacts(row: HeldRow): RunFacts {
   return {
     ns: row.ns,
     id: row.run_id,
