@@ -7,6 +7,7 @@ import { type ExecuteDeps, execute, replay } from "./execute.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
 import { checkOptions, type EndpointOptions } from "./options.js";
+import { defaultPost } from "./post.js";
 import { Refusal } from "./refusal.js";
 import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
@@ -32,6 +33,9 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
     registry: served,
     kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
     logger,
+    log,
+    post: defaultPost(),
+    unreachable: new Map(),
   };
 
   const manifestFor = manifests(adapter, served);

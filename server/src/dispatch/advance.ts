@@ -6,7 +6,7 @@ import type { ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import { decide } from "../core/decide.js";
 import type { DeliveryOutcome, Route } from "./delivery.js";
 import { type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
-import { type Hold, LOST, type Outcome } from "./hold.js";
+import { ENDED, type Hold, LOST, type Outcome } from "./hold.js";
 import { pause } from "./timers.js";
 
 /** `suspended`: the run was parked by a `waiting` answer, so that without news nothing is pushed. */
@@ -77,9 +77,12 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
     return hold.park("queued", dueAt, state.trouble);
   }
   const request = hold.nextPush(route);
+  hold.open(request.pushId);
   const result = await hold
     .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal))
     .finally(() => load.leave(route));
+  await hold.close();
+  if (result === "ended") return ENDED;
   if (result === "lost") return LOST;
   if (result === "stop") return hold.release();
   // What was aborted may still run: its successor needs a generation of its own, and the cancel is to be read.

@@ -1,5 +1,6 @@
 /** `Delivery` over HTTP: one signed POST per push, and the answer table. */
 import {
+  type CheckpointAccess,
   type ExecuteAnswer,
   type ExecuteRequest,
   executeAnswerSchema,
@@ -9,6 +10,7 @@ import {
 import type { RunFacts } from "../core/run.js";
 import type { Exchanged } from "../egress/exchange.js";
 import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
+import type { CheckpointTokens, PushedPlace } from "./checkpoint-token.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./live-endpoint.js";
 import { type Refusal, shownUrl } from "./refusal.js";
@@ -18,6 +20,8 @@ import type { Post, PostTarget, Token } from "./signed-post.js";
 export interface PushOptions {
   readonly endpoints: Endpoints;
   readonly post: Post;
+  /** Absent: nobody outside knows how to reach this orchestrator, so that invocations end with each step. */
+  readonly checkpoints?: CheckpointTokens;
   /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
   readonly doubt: (endpointId: string, reason: Doubt) => void;
   /** For metrics. */
@@ -46,6 +50,12 @@ export class Pusher implements Delivery {
 
   route(facts: RunFacts): Route | undefined {
     return this.#options.endpoints.route(facts);
+  }
+
+  checkpointAccess(route: Route, place: PushedPlace): CheckpointAccess | undefined {
+    const { checkpoints, endpoints } = this.#options;
+    const can = endpoints.get(route.endpointId)?.stored.manifest.capabilities.inlineCheckpoints;
+    return can ? checkpoints?.access(place, route.budgetMs + GRACE_MS) : undefined;
   }
 
   prepare(route: Route, ns: string, request: ExecuteRequest): void {

@@ -11,8 +11,10 @@ function pathOf(path: string): string {
   return path.replace(":id", newId(prefix)) + (path.endsWith("/wait") ? "?timeoutMs=0" : "");
 }
 
-const RANK = { public: -1, read: 0, write: 1, admin: 2 } as const;
-const guarded = routes.filter((route) => route.scope !== "public");
+const RANK = { read: 0, write: 1, admin: 2 } as const;
+const guarded = routes.flatMap(({ scope, ...route }) =>
+  scope === "public" || scope === "checkpoint" ? [] : [{ ...route, scope }],
+);
 
 async function withKeys() {
   const aiki = await start("start");
