@@ -11,9 +11,9 @@ import type {
 import type { Logger } from "@aikirun/workflow";
 import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
 import { checkpointsOf } from "./checkpoint.js";
+import type { CheckpointLine } from "./checkpoint-line.js";
 import type { KeptHistory } from "./kept-history.js";
 import type { TroubleLog } from "./logger.js";
-import type { Post } from "./post.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
 
@@ -22,7 +22,7 @@ export interface ExecuteDeps {
   readonly kept: KeptHistory;
   readonly logger: Logger;
   readonly log: TroubleLog;
-  readonly post: Post;
+  readonly line: CheckpointLine;
   /** See `CheckpointsOptions`. */
   readonly unreachable: Map<string, number>;
 }
@@ -42,7 +42,7 @@ export async function execute(
   push: ExecuteRequest,
   bytes: number,
   { arrivedAt, maxDurationMs, development, gone }: Invocation,
-  { registry, kept, logger, log, post, unreachable }: ExecuteDeps,
+  { registry, kept, logger, log, line, unreachable }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
   const workflow = registry.get(run.workflow, run.version);
@@ -58,7 +58,7 @@ export async function execute(
   const { keeps } = completed;
   const endsAt = arrivedAt + Math.min(push.budgetMs, maxDurationMs);
   const leftMs = () => endsAt - ANSWER_MS - Date.now();
-  const checkpoints = checkpointsOf(push, { post, log, unreachable, leftMs, gone });
+  const checkpoints = checkpointsOf(push, { line, log, unreachable, leftMs, gone });
   const outcome = await replayAndGoOn({
     workflow,
     run,

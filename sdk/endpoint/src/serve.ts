@@ -1,13 +1,14 @@
 /** One endpoint: what every adapter calls with the framework's request in plain terms. */
 import { AikiError, type DescribeAnswer, type ReplayAnswer } from "@aikirun/protocol";
+import { httpSend } from "@aikirun/protocol/http";
 import { consoleLogger, type ServableVersion } from "@aikirun/workflow";
 import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
 import { authenticate } from "./authenticate.js";
+import { checkpointLine } from "./checkpoint-line.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
 import { checkOptions, type EndpointOptions } from "./options.js";
-import { defaultPost } from "./post.js";
 import { Refusal } from "./refusal.js";
 import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
@@ -34,7 +35,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
     kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
     logger,
     log,
-    post: defaultPost(),
+    line: checkpointLine(httpSend()),
     unreachable: new Map(),
   };
 

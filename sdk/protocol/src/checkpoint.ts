@@ -9,6 +9,8 @@ import { LIMITS } from "./limits.js";
 import { namespaceSchema, pushIdSchema, runIdSchema } from "./values.js";
 
 export const CHECKPOINT_PATH = "/v1/checkpoints";
+/** Below the URL of an access: checkpoints of several invocations in one request. */
+export const CHECKPOINT_BATCH = "/batch";
 
 /** In a push: where its invocation may record results, and with what. Absent: it answers and is pushed again. */
 export const checkpointAccessSchema = z.strictObject({
@@ -40,6 +42,26 @@ export const checkpointAnswerSchema = z.strictObject({
   stop: z.enum(["answer", "abandon"]).optional(),
 });
 export type CheckpointAnswer = z.infer<typeof checkpointAnswerSchema>;
+
+/** Each with its own token, and each on its own: one that is refused takes no other with it. */
+export const checkpointBatchSchema = z.strictObject({
+  checkpoints: z
+    .array(z.strictObject({ token: checkpointAccessSchema.shape.token, body: checkpointBodySchema }))
+    .min(1)
+    .max(LIMITS.batchCheckpoints),
+});
+export type CheckpointBatch = z.infer<typeof checkpointBatchSchema>;
+
+/** In the order of the request. `status` is what the checkpoint alone would have been answered with. */
+export const checkpointBatchAnswerSchema = z.strictObject({
+  outcomes: z.array(
+    z.union([
+      z.strictObject({ status: z.literal(200), answer: checkpointAnswerSchema }),
+      z.strictObject({ status: z.number().int(), error: z.strictObject({ code: z.string(), message: z.string() }) }),
+    ]),
+  ),
+});
+export type CheckpointBatchAnswer = z.infer<typeof checkpointBatchAnswerSchema>;
 
 export const CHECKPOINT_TOKEN_TYPE = "aiki-checkpoint+jwt";
 /** Claims of the token (RFC 7519) that the orchestrator makes for itself: good for one push of one run. */

@@ -41,6 +41,8 @@ export const LIMITS = {
   manifestWorkflows: 1_000,
   /** Runs in one multicast or batch. */
   batchRuns: 1_000,
+  /** Checkpoints in one request. */
+  batchCheckpoints: 100,
   /** Rows of one page. */
   pageRows: 500,
   /** Longest long poll. */

@@ -1,13 +1,21 @@
 /** `POST /v1/checkpoints`: an invocation under way records what it has done. The push's own token instead of an API key. */
 import {
   AikiError,
+  CHECKPOINT_BATCH,
   CHECKPOINT_PATH,
+  type CheckpointAnswer,
+  type CheckpointBatchAnswer,
+  type CheckpointBody,
   type CheckpointClaims,
   checkpointAnswerSchema,
+  checkpointBatchAnswerSchema,
+  checkpointBatchSchema,
   checkpointBodySchema,
 } from "@aikirun/protocol";
 import { checkPayload } from "./body.js";
+import { errorReply, toAikiError } from "./errors.js";
 import { type Route, route } from "./route.js";
+import type { Services } from "./services.js";
 
 export const checkpointRoutes: readonly Route[] = [
   route({
@@ -18,37 +26,62 @@ export const checkpointRoutes: readonly Route[] = [
       "Record what an invocation has done so far, and go on. 409 CHECKPOINT_STALE: stop, it is not wanted any more.",
     body: checkpointBodySchema,
     answers: { 200: checkpointAnswerSchema },
-    async handle({ body, bearer }, { dispatcher, checkpoints }) {
-      const claims = checkpoints?.read(bearer ?? "");
-      if (!claims || !speaksOf(claims, body)) throw refused();
-      for (const command of body.commands) {
-        if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);
-        else if (command.type === "child.start") checkPayload(command.input, `the input of ${command.key}`);
-      }
-      const outcome = await dispatcher.checkpoint(claims.ns, body);
-      switch (outcome.type) {
-        case "recorded": {
-          const { type: _, ...answer } = outcome;
-          return { status: 200, body: answer };
-        }
-        case "refused":
-          throw new AikiError("INVALID_REQUEST", `The checkpoint cannot be recorded: ${outcome.message}`);
-        case "stale":
-          throw new AikiError(
-            "CHECKPOINT_STALE",
-            `Push ${body.pushId} of ${body.runId} is not what the run waits for at sequence ${body.seq}. Stop.`,
-          );
-      }
+    handle: async ({ body, bearer = "" }, services) => ({ status: 200, body: await record(bearer, body, services) }),
+  }),
+  route({
+    method: "POST",
+    path: CHECKPOINT_PATH + CHECKPOINT_BATCH,
+    scope: "checkpoint",
+    summary: "The same for several invocations, each with its own token and its own outcome.",
+    body: checkpointBatchSchema,
+    answers: { 200: checkpointBatchAnswerSchema },
+    async handle({ body: { checkpoints } }, services) {
+      const outcomes = await Promise.all(
+        checkpoints.map(({ token, body }) => outcomeOf(record(token, body, services))),
+      );
+      return { status: 200, body: { outcomes } };
     },
   }),
 ];
 
-function speaksOf(
-  claims: CheckpointClaims,
-  body: { runId: string; pushId: string; epoch: number; gen: number },
-): boolean {
-  const { sub, jti, epoch, gen } = claims;
-  return sub === body.runId && jti === body.pushId && epoch === body.epoch && gen === body.gen;
+async function outcomeOf(recording: Promise<CheckpointAnswer>): Promise<CheckpointBatchAnswer["outcomes"][number]> {
+  try {
+    return { status: 200, answer: await recording };
+  } catch (thrown) {
+    const error = toAikiError(thrown);
+    return { status: errorReply(error).status, error: { code: error.code, message: error.message } };
+  }
+}
+
+async function record(
+  token: string,
+  body: CheckpointBody,
+  { checkpoints, dispatcher }: Services,
+): Promise<CheckpointAnswer> {
+  const claims = checkpoints?.read(token);
+  if (!claims || !speaksOf(claims, body)) throw refused();
+  for (const command of body.commands) {
+    if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);
+    else if (command.type === "child.start") checkPayload(command.input, `the input of ${command.key}`);
+  }
+  const outcome = await dispatcher.checkpoint(claims.ns, body);
+  switch (outcome.type) {
+    case "recorded": {
+      const { type: _, ...answer } = outcome;
+      return answer;
+    }
+    case "refused":
+      throw new AikiError("INVALID_REQUEST", `The checkpoint cannot be recorded: ${outcome.message}`);
+    case "stale":
+      throw new AikiError(
+        "CHECKPOINT_STALE",
+        `Push ${body.pushId} of ${body.runId} is not what the run waits for at sequence ${body.seq}. Stop.`,
+      );
+  }
+}
+
+function speaksOf(claims: CheckpointClaims, { runId, pushId, epoch, gen }: CheckpointBody): boolean {
+  return claims.sub === runId && claims.jti === pushId && claims.epoch === epoch && claims.gen === gen;
 }
 
 function refused(): AikiError {

@@ -31,9 +31,13 @@ export interface PushedPlace {
   readonly fence: Pick<Fence, "epoch" | "gen">;
 }
 
+/** Tokens whose claims are kept: an invocation sends the same one with each of its checkpoints. */
+const MOST_KNOWN = 2_000;
+
 export class CheckpointTokens {
   readonly #options: CheckpointTokensOptions;
   readonly #header: string;
+  readonly #known = new Map<string, CheckpointClaims>();
 
   constructor(options: CheckpointTokensOptions) {
     this.#options = options;
@@ -52,14 +56,21 @@ export class CheckpointTokens {
 
   /** The claims of a token that was made here or by another orchestrator of this database. Undefined for any other. */
   read(token: string): CheckpointClaims | undefined {
-    const { issuer, now, mac } = this.#options;
+    const claims = this.#known.get(token) ?? this.#verify(token);
+    return claims && claims.exp + CLOCK_TOLERANCE_S >= this.#options.now() / 1_000 ? claims : undefined;
+  }
+
+  #verify(token: string): CheckpointClaims | undefined {
+    const { issuer, mac } = this.#options;
     const [header, payload, signature, more] = token.split(".");
     // The header has one text: nothing in it is believed, so nothing in it needs to be parsed.
     if (header !== this.#header || payload === undefined || signature === undefined || more !== undefined) return;
     if (!sameText(signature, mac(`${header}.${payload}`))) return;
     const claims = checkpointClaimsSchema.safeParse(decode(payload));
     if (!claims.success || claims.data.aud !== issuer()) return;
-    return claims.data.exp + CLOCK_TOLERANCE_S < now() / 1_000 ? undefined : claims.data;
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(token, claims.data);
+    return claims.data;
   }
 }
 
