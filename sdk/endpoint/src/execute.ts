@@ -8,12 +8,14 @@ import type {
   ReplayAnswer,
   ReplayRequest,
 } from "@aikirun/protocol";
+import type { HttpSend } from "@aikirun/protocol/http";
 import type { Logger } from "@aikirun/workflow";
 import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
 import { checkpointsOf } from "./checkpoint.js";
 import type { CheckpointLine } from "./checkpoint-line.js";
 import type { KeptHistory } from "./kept-history.js";
 import type { TroubleLog } from "./logger.js";
+import { wholeSlice } from "./long-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
 
@@ -23,6 +25,7 @@ export interface ExecuteDeps {
   readonly logger: Logger;
   readonly log: TroubleLog;
   readonly line: CheckpointLine;
+  readonly send: HttpSend;
   /** See `CheckpointsOptions`. */
   readonly unreachable: Map<string, number>;
 }
@@ -42,12 +45,13 @@ export async function execute(
   push: ExecuteRequest,
   bytes: number,
   { arrivedAt, maxDurationMs, development, gone }: Invocation,
-  { registry, kept, logger, log, line, unreachable }: ExecuteDeps,
+  { registry, kept, logger, log, line, send, unreachable }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
   const workflow = registry.get(run.workflow, run.version);
-  checkOrder(history.records, history.after?.n ?? 0, history.head.n);
-  const completed = kept.complete(run.id, history, bytes);
+  const { records, bytes: readBytes } = await wholeSlice(push, send);
+  checkOrder(records, history.after?.n ?? 0, history.head.n);
+  const completed = kept.complete(run.id, { ...history, records }, bytes + readBytes);
   if (!completed) {
     throw new Refusal(
       409,

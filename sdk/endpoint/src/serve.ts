@@ -30,12 +30,14 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
   const logger = checked.logger ?? consoleLogger;
   const log = troubleLog(logger);
   const verifier = nodeVerifier() ?? joseVerifier;
+  const send = httpSend();
   const execution: ExecuteDeps = {
     registry: served,
     kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
     logger,
     log,
-    line: checkpointLine(httpSend()),
+    line: checkpointLine(send),
+    send,
     unreachable: new Map(),
   };
 

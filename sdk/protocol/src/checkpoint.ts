@@ -11,6 +11,8 @@ import { namespaceSchema, pushIdSchema, runIdSchema } from "./values.js";
 export const CHECKPOINT_PATH = "/v1/checkpoints";
 /** Below the URL of an access: checkpoints of several invocations in one request. */
 export const CHECKPOINT_BATCH = "/batch";
+/** Likewise: the history of the run that was pushed, in pages. */
+export const CHECKPOINT_HISTORY = "/history";
 
 /** In a push: where its invocation may record results, and with what. Absent: it answers and is pushed again. */
 export const checkpointAccessSchema = z.strictObject({
@@ -62,6 +64,13 @@ export const checkpointBatchAnswerSchema = z.strictObject({
   ),
 });
 export type CheckpointBatchAnswer = z.infer<typeof checkpointBatchAnswerSchema>;
+
+export const pushedHistorySchema = z.strictObject({
+  records: z.array(recordSchema),
+  /** Give as `after` to read on. */
+  next: z.number().int().optional(),
+});
+export type PushedHistory = z.infer<typeof pushedHistorySchema>;
 
 export const CHECKPOINT_TOKEN_TYPE = "aiki-checkpoint+jwt";
 /** Claims of the token (RFC 7519) that the orchestrator makes for itself: good for one push of one run. */

@@ -2,6 +2,7 @@
 import {
   AikiError,
   CHECKPOINT_BATCH,
+  CHECKPOINT_HISTORY,
   CHECKPOINT_PATH,
   type CheckpointAnswer,
   type CheckpointBatchAnswer,
@@ -11,9 +12,13 @@ import {
   checkpointBatchAnswerSchema,
   checkpointBatchSchema,
   checkpointBodySchema,
+  LIMITS,
+  pushedHistorySchema,
 } from "@aikirun/protocol";
+import { z } from "zod";
 import { checkPayload } from "./body.js";
 import { errorReply, toAikiError } from "./errors.js";
+import { runNotFound } from "./mail.js";
 import { type Route, route } from "./route.js";
 import type { Services } from "./services.js";
 
@@ -40,6 +45,23 @@ export const checkpointRoutes: readonly Route[] = [
         checkpoints.map(({ token, body }) => outcomeOf(record(token, body, services))),
       );
       return { status: 200, body: { outcomes } };
+    },
+  }),
+  route({
+    method: "GET",
+    path: CHECKPOINT_PATH + CHECKPOINT_HISTORY,
+    scope: "checkpoint",
+    summary: "The history of the run that was pushed, when it is too long for a push.",
+    query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
+    answers: { 200: pushedHistorySchema },
+    async handle({ query: { after = 0 }, bearer = "" }, { checkpoints, store }) {
+      const claims = checkpoints?.read(bearer);
+      if (!claims) throw refused();
+      const part = await store.readHistory(claims.ns, claims.sub, after, LIMITS.commands, LIMITS.historyBytes);
+      if (!part) throw runNotFound(claims.sub);
+      const records = part.records.map(({ at: _, ...record }) => record);
+      const next = part.more ? records.at(-1)?.n : undefined;
+      return { status: 200, body: { records, ...(next !== undefined && { next }) } };
     },
   }),
 ];

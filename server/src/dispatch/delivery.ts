@@ -33,6 +33,8 @@ export type DeliveryOutcome =
   | { readonly type: "answer"; readonly answer: ExecuteAnswer }
   /** The endpoint lost its copy: push again under the same fence with the whole history. */
   | { readonly type: "history_needed" }
+  /** The push is larger than it may be: again under the same fence, with a history that the endpoint reads by itself. */
+  | { readonly type: "too_large"; readonly message: string }
   | { readonly type: "diverged"; readonly divergence: Divergence; readonly message: string }
   /** The endpoint no longer serves this version. */
   | { readonly type: "not_served"; readonly message: string }

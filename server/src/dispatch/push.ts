@@ -94,6 +94,10 @@ export class Pusher implements Delivery {
     const { target } = endpoint;
     const known = this.#signed.get(request);
     const { message, token } = known?.target === target ? known : this.#sign(target, ns, request);
+    if (exceeds(message.body, LIMITS.bodyBytes)) {
+      if (typeof token !== "string") token.catch(() => {});
+      return { type: "too_large", message: `The push is larger than ${LIMITS.bodyBytes} bytes.` };
+    }
     const limits = { totalMs: request.budgetMs + GRACE_MS, maxAnswerBytes: LIMITS.bodyBytes, signal };
     const exchanged = await this.#options.post.send(target, { ...message, ...limits }, token);
     this.#compareManifest(endpoint, exchanged);
@@ -113,6 +117,7 @@ export class Pusher implements Delivery {
       return { type: "busy", retryAfterMs: reading.retryAfterMs ?? 0, message: reading.message };
     }
     if (reading.type === "failed") {
+      if (reading.refusal.code === "PAYLOAD_TOO_LARGE") return { type: "too_large", message: reading.refusal.message };
       if (DOUBTFUL.has(reading.refusal.code)) this.#doubt(endpoint, "refused");
       return failed(reading.refusal, reading.reach);
     }
@@ -122,6 +127,7 @@ export class Pusher implements Delivery {
       return outcome;
     }
     const { status, error } = reading;
+    if (status === 413) return { type: "too_large", message: refusedByEndpoint(url, status, error).message };
     if (error.code === "HISTORY_NEEDED") return { type: "history_needed" };
     if (error.code === "NON_DETERMINISM" && error.divergence) {
       return { type: "diverged", divergence: error.divergence, message: error.message };
@@ -182,6 +188,11 @@ function wrongEcho({ run, pushId, fence }: ExecuteRequest, answer: ExecuteAnswer
   if (answer.pushId !== pushId) return "push";
   if (answer.epoch !== fence.epoch || answer.gen !== fence.gen || answer.seq < fence.seq) return "fence";
   return undefined;
+}
+
+/** Whether a text has more bytes of UTF-8: few have as many characters that it must be counted. */
+function exceeds(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && new TextEncoder().encode(text).byteLength > bytes);
 }
 
 function failed({ code, message }: Refusal, reach: Reach): DeliveryOutcome {

@@ -92,7 +92,10 @@ describe("every route", () => {
 
   it("answers what its schema says", async () => {
     const { aiki } = await withKeys();
-    for (const route of routes.filter((one) => one.method === "GET" && !one.path.includes(":"))) {
+    const readable = routes.filter(
+      ({ method, path, scope }) => method === "GET" && !path.includes(":") && scope !== "checkpoint",
+    );
+    for (const route of readable) {
       const schema = route.answers[200];
       const answer = await aiki.call("GET", route.path);
       expect(answer.status).toBe(200);
