@@ -1,21 +1,46 @@
-import type { Divergence } from "@aikirun/protocol";
+import type { Divergence, WireError } from "@aikirun/protocol";
 import { parseEntryKey } from "@aikirun/protocol/canonical";
 
 /** What the protocol carries of a divergence. */
 const MAX_LINES = 100;
+const MAX_LINE_CHARS = 2_000;
 const MAX_INPUT_CHARS = 80;
 const HASH_CHARS = 8;
 
-/** The keys that nothing asked for and the new calls, as a person reads them. */
-export function divergenceOf(leftoverKeys: readonly string[], asked: readonly string[]): Divergence {
-  return { leftover: leftoverKeys.slice(0, MAX_LINES).map(describeKey), asked: asked.slice(0, MAX_LINES) };
+/** A call that history does not know, as a person reads it. */
+export interface AskedCall {
+  /** `task charge-card` */
+  readonly call: string;
+  /** `{"cents":1000}`, cut. */
+  readonly input: string | undefined;
 }
 
-/** `task charge-card {"cents":1000}`, cut. */
-export function describeCall(kind: string, name: string, inputText?: string): string {
-  if (inputText === undefined) return `${kind} ${name}`;
-  const shown = inputText.length > MAX_INPUT_CHARS ? `${inputText.slice(0, MAX_INPUT_CHARS)}…` : inputText;
-  return `${kind} ${name} ${shown}`;
+export function describeCall(kind: string, name: string, inputText?: string): AskedCall {
+  const cut = inputText !== undefined && inputText.length > MAX_INPUT_CHARS;
+  return { call: `${kind} ${name}`, input: cut ? `${inputText.slice(0, MAX_INPUT_CHARS)}…` : inputText };
+}
+
+/** The keys that nothing asked for and the new calls, as a person reads them. */
+export function divergenceOf(leftoverKeys: readonly string[], asked: readonly AskedCall[]): Divergence {
+  const asks = asked.slice(0, MAX_LINES).map(({ call, input }) => (input === undefined ? call : `${call} ${input}`));
+  return { leftover: leftoverKeys.slice(0, MAX_LINES).map(describeKey), asked: asks };
+}
+
+/** The same for runs that diverge at the same call, whatever its input and however far each of them has come. */
+export function likenessOf(
+  leftoverKeys: readonly string[],
+  asked: readonly AskedCall[],
+  error: WireError | undefined,
+): string {
+  const [key = ""] = leftoverKeys;
+  const first = parseEntryKey(key);
+  const recorded = first ? `${first.kind} ${nameOf(first.kind, first.address)}` : key;
+  return [recorded, asked[0]?.call ?? error?.name ?? "nothing"].join(" / ").slice(0, MAX_LINE_CHARS);
+}
+
+/** An address without the hash of its input. */
+function nameOf(kind: string, address: string): string {
+  return kind === "task" ? address.slice(0, address.lastIndexOf(":")) : address.replace(/:[0-9a-f]{64}(?=$|#)/, "");
 }
 
 /** History holds the hash of an input, not the input: `task charge-card #1 (input 5f2c09aa)`. */

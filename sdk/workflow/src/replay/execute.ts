@@ -6,7 +6,7 @@
  * *starts* here: sleeps, waits, children and the end of the run travel in the same answer as the result that they
  * depend on, and new tasks wait until it is committed (`more`).
  */
-import type { Command, Divergence, HistoryRecord, PushedRun } from "@aikirun/protocol";
+import type { Command, Divergence, HistoryRecord, PushedRun, ReplayAnswer } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
 import { consoleLogger, type Logger, loggerFrom, logTo } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
@@ -14,7 +14,7 @@ import { check } from "../schema.js";
 import type { ServableVersion } from "../workflow.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
-import { divergenceOf } from "./divergence.js";
+import { divergenceOf, likenessOf } from "./divergence.js";
 import { History } from "./history.js";
 import type { Host } from "./host.js";
 import { Journal } from "./journal.js";
@@ -41,8 +41,6 @@ export interface ExecuteOptions {
   readonly graceMs?: number;
   /** Warns, once for each version, of a handler that awaits something else than Aiki's calls. */
   readonly warnsOfPlainAwaits?: boolean;
-  /** Replay only: tasks do not run, and the commands are those of calls that history does not know. */
-  readonly replayOnly?: boolean;
 }
 
 export type Execution =
@@ -62,6 +60,14 @@ const ENVELOPE_BYTES = 4_096;
 /** Never rejects: what user code throws ends the run or a task. */
 export function execute(options: ExecuteOptions): Promise<Execution> {
   return new Invocation(options).execute();
+}
+
+/**
+ * Only asks whether a history still fits its handler: no task runs, and nothing comes of it. Undefined when the handler
+ * has not come to rest within `budgetMs`. Never rejects.
+ */
+export function compare(options: ExecuteOptions): Promise<ReplayAnswer | undefined> {
+  return new Invocation(options).compare();
 }
 
 class Invocation {
@@ -95,7 +101,15 @@ class Invocation {
     this.#calls = new Calls(options.run, this.#journal, () => this.#happened());
   }
 
-  async execute(): Promise<Execution> {
+  execute(): Promise<Execution> {
+    return this.#replayThen(() => this.#goOn());
+  }
+
+  compare(): Promise<ReplayAnswer | undefined> {
+    return this.#replayThen(() => this.#compare());
+  }
+
+  async #replayThen<Result>(goOn: () => Promise<Result>): Promise<Result> {
     const { budgetMs, signal } = this.#options;
     this.#history.openReader();
     const stopTimer =
@@ -107,7 +121,7 @@ class Invocation {
       void this.#handle();
       await this.#drained();
       await this.#offerRecords();
-      return await this.#goOn();
+      return await goOn();
     } finally {
       this.#calls.close();
       this.#history.closeReader();
@@ -168,10 +182,32 @@ class Invocation {
       }
       if (!diverges && this.#startTasks()) continue;
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && (this.#calls.anyOpen || this.#options.replayOnly)) return this.#answer();
+      if (this.#running.size === 0 && this.#calls.anyOpen) return this.#answer();
       if (this.#running.size === 0) this.#warnOfPlainAwait();
       await this.#happening();
     }
+  }
+
+  /**
+   * Waits longer than `#goOn` does: a branch that is slow to ask for what it has recorded must not look like one that
+   * never does, and the other way round. What is still left over when all is quiet stops the run at its next new call,
+   * if it has not made one yet.
+   */
+  async #compare(): Promise<ReplayAnswer | undefined> {
+    const { asked } = this.#calls;
+    for (;;) {
+      if (this.#stopped) return undefined;
+      if (this.#journal.unasked === 0) return { fits: true };
+      if (this.#ended?.type === "run.completed" && asked.length === 0) return { fits: true };
+      if (!(await this.#rested())) continue;
+      const atPlainAwait = !this.#ended && !this.#calls.anyOpen;
+      if (atPlainAwait) await this.#happening();
+      else if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) break;
+    }
+    const leftovers = this.#journal.leftovers();
+    const error = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
+    const alike = likenessOf(leftovers, asked, error);
+    return { fits: false, divergence: divergenceOf(leftovers, asked), alike, ...(error && { error }) };
   }
 
   #warnOfPlainAwait(): void {
@@ -196,7 +232,7 @@ class Invocation {
 
   /** Starts what may start. False when there was nothing. */
   #startTasks(): boolean {
-    if (this.#ahead || this.#full || this.#stopped || this.#ended || this.#options.replayOnly) return false;
+    if (this.#ahead || this.#full || this.#stopped || this.#ended) return false;
     const room = LIMITS.commands - this.#commands.length - this.#calls.commands.length - this.#running.size - 1;
     const tasks = this.#calls.startable.splice(0, Math.max(0, room));
     for (const task of tasks) this.#start(task);
