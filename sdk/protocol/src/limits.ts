@@ -41,6 +41,8 @@ export const LIMITS = {
   manifestWorkflows: 1_000,
   /** Runs in one multicast or batch. */
   batchRuns: 1_000,
+  /** Runs in flight that one check replays. */
+  checkedRuns: 1_000,
   /** Rows of one page. */
   pageRows: 500,
   /** Longest long poll. */

@@ -99,7 +99,7 @@ export type Divergence = z.infer<typeof divergenceSchema>;
 
 /**
  * `fits: false`: the handler asked for something new while history holds what it did not ask for. When it has asked for
- * nothing new, it either threw (`error`), or the run stops as soon as it does ask.
+ * nothing new, it either threw (`thrown`), or the run stops as soon as it does ask.
  */
 export const replayAnswerSchema = z.discriminatedUnion("fits", [
   z.strictObject({ fits: z.literal(true) }),
@@ -108,7 +108,7 @@ export const replayAnswerSchema = z.discriminatedUnion("fits", [
     divergence: divergenceSchema,
     /** The same text for runs that diverge at the same call, whatever its input. */
     alike: z.string().max(2_000),
-    error: wireErrorSchema.optional(),
+    thrown: wireErrorSchema.optional(),
   }),
 ]);
 export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;

@@ -250,7 +250,7 @@ describe("a comparison", () => {
       fits: false,
       divergence: { leftover: expect.arrayContaining(["sleep grace #1"]), asked: [] },
       alike: "task charge-card / TypeError",
-      error: { name: "TypeError", message: "input.customer is undefined" },
+      thrown: { name: "TypeError", message: "input.customer is undefined" },
     });
   });
 

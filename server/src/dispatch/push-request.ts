@@ -1,5 +1,6 @@
 /** The body of a push. */
-import type { ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
+import type { ExecuteRequest, HistoryRecord, PushedRun } from "@aikirun/protocol";
+import type { RunFacts } from "../core/run.js";
 import type { RunState } from "../core/state.js";
 import type { Route } from "./delivery.js";
 import type { Hold } from "./hold.js";
@@ -16,22 +17,26 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
     type: "execute",
     pushId: hold.shared.timers.newId("push"),
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
-    run: {
-      id: facts.id,
-      workflow: facts.workflow,
-      version: facts.version,
-      ...(facts.input === undefined ? {} : { input: facts.input }),
-      runAttempt: facts.runAttempt,
-      createdAt: facts.createdAt,
-      options: {
-        ...(facts.retry === undefined ? {} : { retry: facts.retry }),
-        ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
-        ...(facts.reference === undefined ? {} : { reference: facts.reference }),
-        ...(facts.pool === undefined ? {} : { pool: facts.pool }),
-      },
-    },
+    run: pushedRun(facts),
     history: hold.slice(route, coming ?? []),
     budgetMs: route.budgetMs,
+  };
+}
+
+export function pushedRun(facts: RunFacts): PushedRun {
+  return {
+    id: facts.id,
+    workflow: facts.workflow,
+    version: facts.version,
+    ...(facts.input === undefined ? {} : { input: facts.input }),
+    runAttempt: facts.runAttempt,
+    createdAt: facts.createdAt,
+    options: {
+      ...(facts.retry === undefined ? {} : { retry: facts.retry }),
+      ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
+      ...(facts.reference === undefined ? {} : { reference: facts.reference }),
+      ...(facts.pool === undefined ? {} : { pool: facts.pool }),
+    },
   };
 }
 

@@ -30,12 +30,12 @@ export function divergenceOf(leftoverKeys: readonly string[], asked: readonly As
 export function likenessOf(
   leftoverKeys: readonly string[],
   asked: readonly AskedCall[],
-  error: WireError | undefined,
+  thrown: WireError | undefined,
 ): string {
   const [key = ""] = leftoverKeys;
   const first = parseEntryKey(key);
   const recorded = first ? `${first.kind} ${nameOf(first.kind, first.address)}` : key;
-  return [recorded, asked[0]?.call ?? error?.name ?? "nothing"].join(" / ").slice(0, MAX_LINE_CHARS);
+  return [recorded, asked[0]?.call ?? thrown?.name ?? "nothing"].join(" / ").slice(0, MAX_LINE_CHARS);
 }
 
 /** An address without the hash of its input. */

@@ -205,9 +205,9 @@ class Invocation {
       else if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) break;
     }
     const leftovers = this.#journal.leftovers();
-    const error = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
-    const alike = likenessOf(leftovers, asked, error);
-    return { fits: false, divergence: divergenceOf(leftovers, asked), alike, ...(error && { error }) };
+    const thrown = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
+    const alike = likenessOf(leftovers, asked, thrown);
+    return { fits: false, divergence: divergenceOf(leftovers, asked), alike, ...(thrown && { thrown }) };
   }
 
   #warnOfPlainAwait(): void {

@@ -1,0 +1,134 @@
+/** The table of edits, for real: hundreds of runs recorded by one version of the code and continued by another one. */
+import type { CheckFinding, CheckResult, Run, RunPage, RunSummary } from "@aikirun/protocol";
+import { newId } from "@aikirun/protocol";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { aiki } from "../../sdk/cli/test/aiki.js";
+import { startApp } from "../../server/test/api/app.js";
+import { type Started, start } from "../../server/test/api/server.js";
+import { testDatabase } from "../../server/test/store/database.js";
+import { children, type Edit, edits, executed, versionOf } from "./edits.js";
+
+const RUNS_OF_EACH = Math.ceil(400 / edits.length);
+const RUNS = RUNS_OF_EACH * edits.length;
+const ALL = { timeout: 60_000, interval: 200 };
+
+const before = edits.map((edit) => ({ edit, version: versionOf(edit, "before") }));
+const after = edits.map((edit) => ({ edit, version: versionOf(edit, "after") }));
+const editOf = new Map(before.map(({ edit, version }) => [version.name, edit]));
+const served = (code: typeof before) => [...code.map(({ version }) => version), ...children];
+
+beforeAll(() => {
+  executed.length = 0;
+});
+
+test("safe edits complete, unsafe ones stop before anything is executed, and a check has said so", {
+  timeout: 240_000,
+}, async () => {
+  const database = await testDatabase();
+  onTestFinished(() => database.close());
+  const orchestrator = await start("dev", { settings: { DATABASE_URL: database.url } });
+  const app = await startApp(orchestrator.server.url, served(before));
+  expect((await orchestrator.call("POST", "/v1/endpoints", { body: { url: app.url } })).status).toBe(201);
+  await startAll(orchestrator);
+  await expect.poll(async () => (await list(orchestrator, "suspended")).length, ALL).toBe(RUNS);
+  const recorded = executed.length;
+
+  // The new code at a URL of its own, as a deployment has one before traffic moves.
+  const preview = await startApp(orchestrator.server.url, served(after));
+  const env = { AIKI_URL: orchestrator.server.url };
+  const command = ["check", preview.url, "--name", app.url, "--sample", String(RUNS)];
+  const checked = await aiki([...command, "--json"], { env });
+  const result = JSON.parse(checked.stdout) as CheckResult;
+  expect([checked.code, result.ok, checked.stderr]).toEqual([1, false, ""]);
+  console.log(`aiki check: ${RUNS} runs in flight in ${result.elapsedMs} ms`);
+  expect(replayed(result)).toBe(RUNS);
+  expect(fates(result.findings)).toEqual(
+    Object.fromEntries(edits.filter(isUnsafe).map((edit) => [edit.name, edit.fate])),
+  );
+  for (const finding of result.findings) expectNamed(finding);
+  expect(executed.length).toBe(recorded);
+
+  const registered = await orchestrator.call("POST", "/v1/endpoints", {
+    body: { url: preview.url, name: app.url, check: true },
+  });
+  expect([registered.status, registered.json.error.code]).toEqual([409, "WOULD_DIVERGE"]);
+  const same = await aiki(["check", app.url, "--sample", String(RUNS)], { env });
+  expect([same.code, same.stderr]).toEqual([0, ""]);
+  expect(same.stdout).toContain(`✓ Fits: no run that was replayed would stop. ${RUNS} replayed in`);
+
+  // Traffic moves nevertheless: edit B at the URL where version A was.
+  app.serve(served(after));
+  await sendAll(orchestrator);
+  const fits = edits.filter((edit) => edit.fate === "fits").length * RUNS_OF_EACH;
+  const stops = edits.filter((edit) => edit.fate === "diverges" || edit.fate === "unasked").length * RUNS_OF_EACH;
+  await expect.poll(async () => (await list(orchestrator, "stalled")).length, ALL).toBe(stops);
+  await expect.poll(async () => (await list(orchestrator, "completed")).length, ALL).toBe(fits);
+  expect(new Set((await list(orchestrator, "completed")).map(fateOf))).toEqual(new Set(["fits"]));
+  const failed = await list(orchestrator, "failed");
+  expect([failed.length, new Set(failed.map(fateOf))]).toEqual([RUNS - fits - stops, new Set(["fails"])]);
+  const stalled = await list(orchestrator, "stalled");
+  const touched = new Set(executed.slice(recorded).map(({ runId }) => runId));
+  expect(stalled.filter(({ id }) => touched.has(id))).toEqual([]);
+  const trouble = ((await orchestrator.call("GET", `/v1/runs/${stalled[0]?.id}`)).json as unknown as Run).trouble;
+  expect(trouble).toMatchObject({ code: "NON_DETERMINISM", message: expect.stringContaining("Nothing was executed.") });
+
+  // The old code is put back, and what has stopped goes on from where it stood.
+  app.serve(served(before));
+  for (const { id } of stalled) {
+    expect((await orchestrator.call("POST", `/v1/runs/${id}/requeue`, { body: {} })).status).toBeLessThan(300);
+  }
+  await expect.poll(async () => (await list(orchestrator, "completed")).length, ALL).toBe(fits + stops);
+  // No side effect of an edit that repeats a call on purpose is among these: each call of a run was made once.
+  const twice = executed.filter((one, i) => executed.findIndex((other) => isSame(one, other)) !== i);
+  expect(new Set(twice.map(({ what }) => what))).toEqual(new Set(['charge {"cents":999}']));
+  expect(twice.length).toBe(RUNS_OF_EACH);
+});
+
+const isUnsafe = (edit: Edit) => edit.fate !== "fits";
+const isSame = (a: (typeof executed)[number], b: (typeof executed)[number]) => a.runId === b.runId && a.what === b.what;
+const fateOf = (run: RunSummary) => editOf.get(run.workflow)?.fate ?? (run.workflow === "survey" ? "fits" : "unknown");
+const replayed = ({ versions }: CheckResult) => versions.reduce((sum, { checked }) => sum + checked, 0);
+
+function fates(findings: readonly CheckFinding[]): Record<string, string> {
+  expect(findings.map(({ runs }) => runs)).toEqual(findings.map(() => RUNS_OF_EACH));
+  return Object.fromEntries(findings.map(({ workflow, outcome }) => [editOf.get(workflow)?.name ?? workflow, outcome]));
+}
+
+/** The finding names both sides, and a run. */
+function expectNamed({ workflow, example, divergence, message }: CheckFinding): void {
+  const { leftover = "", asked = "" } = editOf.get(workflow) ?? {};
+  expect(divergence?.leftover).toContainEqual(expect.stringContaining(leftover));
+  if (asked !== "") expect(divergence?.asked).toContainEqual(expect.stringContaining(asked));
+  expect(message).toContain(`${RUNS_OF_EACH} of ${RUNS_OF_EACH} runs of ${workflow}@1.0.0 would `);
+  expect(message).toContain(`For example ${example}.`);
+}
+
+async function startAll({ call }: Started): Promise<void> {
+  for (let i = 0; i < RUNS_OF_EACH; i++) {
+    await Promise.all(
+      before.map(async ({ version }) => {
+        const body = { id: newId("run"), workflow: version.name, version: version.versionId };
+        expect((await call("POST", "/v1/runs", { body })).status).toBe(201);
+      }),
+    );
+  }
+}
+
+async function sendAll(orchestrator: Started): Promise<void> {
+  for (const { id } of await list(orchestrator, "suspended")) {
+    const sent = await orchestrator.call("POST", `/v1/runs/${id}/events`, { body: { name: "go" } });
+    expect(sent.status).toBeLessThan(300);
+  }
+}
+
+/** Runs in a status, without the children. */
+async function list({ call }: Started, status: string): Promise<RunSummary[]> {
+  const found: RunSummary[] = [];
+  for (let next: string | undefined = ""; next !== undefined; ) {
+    const cursor: string = next === "" ? "" : `&cursor=${next}`;
+    const page = (await call("GET", `/v1/runs?status=${status}&limit=500${cursor}`)).json as unknown as RunPage;
+    found.push(...page.runs);
+    next = page.next;
+  }
+  return found.filter(({ parent }) => parent === undefined);
+}
