@@ -70,7 +70,7 @@ function findingOf(group: readonly Judged[], judged: readonly Judged[]): CheckFi
   const { run, verdict } = group[0] as Judged;
   const { id: example, workflow, version } = run;
   const sampled = judged.filter((one) => one.run.workflow === workflow && one.run.version === version).length;
-  const some = `${group.length} of ${runs(sampled)} of ${workflow}@${version}`;
+  const some = `${group.length.toLocaleString("en-US")} of ${runs(sampled)} of ${workflow}@${version}`;
   const told = (outcome: CheckFinding["outcome"], what: string, more: Partial<CheckFinding> = {}): CheckFinding => {
     const message = `${some} ${what} For example ${example}.`;
     return { outcome, workflow, version, runs: group.length, example, ...more, message };

@@ -50,6 +50,6 @@ function findingText({ outcome, message }: CheckFinding): string {
 function verdictText({ ok, versions, elapsedMs }: CheckResult): string {
   const replayed = versions.reduce((sum, { checked }) => sum + checked, 0);
   const took = `${replayed.toLocaleString("en-US")} replayed in ${durationText(elapsedMs)}, no task was run.`;
-  if (!ok) return `${pc.red("Do not move traffic there.")} ${took} Serve the change as a new version instead.`;
-  return `${pc.green("✓ Fits:")} no run that was replayed would stop. ${took}`;
+  if (ok) return `${pc.green("✓")} No run that was replayed would stop: ${took}`;
+  return `${pc.red("Do not move traffic there")}: ${took} Serve the change as a new version beside the old one.`;
 }
