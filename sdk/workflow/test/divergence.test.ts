@@ -54,6 +54,37 @@ describe("a divergence", () => {
     expect(executed).toEqual([]);
   });
 
+  it("shows a recorded input that is the run's input, a result, or a part of one", async () => {
+    const order = { lines: [{ sku: "a-1" }], to: "Ada" };
+    const load = task({ name: "load", handler: async () => ({ address: "Rue 1", at: { zip: "x".repeat(200) } }) });
+    const any = task({ name: "any", handler: async (_input: unknown) => null });
+    let changed = false;
+    const version = workflow({ name: "showing" }).v("1", {
+      async handler(run, input: typeof order) {
+        if (changed) return any.start(run, "new");
+        const place = await load.start(run);
+        await any.start(run, input);
+        await any.start(run, input.lines[0]);
+        await any.start(run, place.address);
+        await any.start(run, place.at);
+        return any.start(run, "a literal");
+      },
+    });
+    const of = new Orchestrator(version, order);
+    await history(of, 6);
+    of.records.pop();
+    changed = true;
+    const answer = await of.push();
+    expect(answer.state === "diverged" && answer.divergence.leftover).toEqual([
+      "task load #1",
+      'task any #1 {"lines":[{"sku":"a-1"}],"to":"Ada"}',
+      'task any #1 {"sku":"a-1"}',
+      'task any #1 "Rue 1"',
+      `task any #1 {"zip":"${"x".repeat(72)}…`,
+      expect.stringMatching(/^task any #1 \(input [0-9a-f]{8}\)$/),
+    ]);
+  });
+
   it.each<[string, Parameters<typeof changing>[0], string]>([
     ["a renamed sleep", (run) => charge.start(run, { cents: 1 }).then(() => run.sleep("other", 10)), "sleep other"],
     ["a task put before", (run) => ship.start(run, "x").then(() => charge.start(run, { cents: 1 })), 'task ship "x"'],

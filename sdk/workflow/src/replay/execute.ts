@@ -18,6 +18,7 @@ import { divergenceOf, likenessOf } from "./divergence.js";
 import { History } from "./history.js";
 import type { Host } from "./host.js";
 import { Journal } from "./journal.js";
+import { knownInputs } from "./known-inputs.js";
 import { runObject } from "./run-object.js";
 import { wireError } from "./wire-error.js";
 
@@ -207,7 +208,7 @@ class Invocation {
     const leftovers = this.#journal.leftovers();
     const thrown = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
     const alike = likenessOf(leftovers, asked, thrown);
-    return { fits: false, divergence: divergenceOf(leftovers, asked), alike, ...(thrown && { thrown }) };
+    return { fits: false, divergence: this.#divergence(), alike, ...(thrown && { thrown }) };
   }
 
   #warnOfPlainAwait(): void {
@@ -284,7 +285,12 @@ class Invocation {
   #diverged(): Execution {
     const done = this.#commands.filter((command) => command.type.startsWith("task."));
     if (done.length > 0) return { state: "more", commands: done };
-    return { state: "diverged", divergence: divergenceOf(this.#journal.leftovers(), this.#calls.asked) };
+    return { state: "diverged", divergence: this.#divergence() };
+  }
+
+  #divergence(): Divergence {
+    const inputText = knownInputs(this.#options.run.input, this.#history.records);
+    return divergenceOf(this.#journal.leftovers(), this.#calls.asked, inputText);
   }
 
   #collectCommands(): void {
