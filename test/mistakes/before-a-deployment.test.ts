@@ -48,10 +48,10 @@ test("aiki check: code that runs in flight do not fit, and a version that they n
   expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
   expect(ids).toContain(/run_\w{26}/.exec(stdout)?.[0]);
   expect(settled(stdout)).toBe(`${next} (SDK)
-workflow        in flight  replayed
+workflow        in flight  checked
 checkout@1.0.0  2          2
 ✗ 2 of 2 runs of checkout@1.0.0 would diverge. Recorded but not asked for: task charge-card #1 (input HASH), event delivered #1. Asked for instead: task charge-card {"cents":1000}. For example RUN.
-Do not move traffic there: 2 replayed in TIME, no task was run. Serve the change as a new version beside the old one.
+Do not move traffic there: 2 checked in TIME, no task was run. Serve the change as a new version beside the old one.
 `);
 
   const without = await preview(person, charging(1000, "1.1.0"));
@@ -65,10 +65,10 @@ Do not move traffic there: 2 replayed in TIME, no task was run. Serve the change
   const good = await person.aiki("check", both, "--name", url, "--sample", "1");
   expect({ code: good.code, stderr: good.stderr }).toEqual({ code: 0, stderr: "" });
   expect(settled(good.stdout)).toBe(`${both} (SDK)
-workflow        in flight  replayed
+workflow        in flight  checked
 checkout@1.0.0  2          1
 checkout@1.1.0  0          0
-✓ No run that was replayed would stop: 1 replayed in TIME, no task was run.
+✓ No run that was checked would stop: 1 checked in TIME, no task was run.
 `);
   expect(charged).toEqual([]);
 });

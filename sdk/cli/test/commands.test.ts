@@ -195,11 +195,11 @@ test("check sends every flag, prints what was found, and exits with 1 when traff
     code: 1,
     stderr: "",
     stdout: `https://next.example.com/api/aiki (@aikirun/next 0.1.0)
-workflow        in flight  replayed
+workflow        in flight  checked
 checkout@1.0.0  12,345     397
 ✗ 38 of 400 runs [2J diverge.
 ! 3 of 400 were not checked.
-Do not move traffic there: 397 replayed in 3.2 s, no task was run. Serve the change as a new version beside the old one.
+Do not move traffic there: 397 checked in 3.2 s, no task was run. Serve the change as a new version beside the old one.
 `,
   });
   expect(bodies["POST /v1/endpoints/check"]).toEqual({

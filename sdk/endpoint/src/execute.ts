@@ -69,23 +69,28 @@ export async function execute(
 }
 
 /** Only asks whether the history still fits the code: no task runs, and the handler's lines are not written. */
-export async function replay({ run, history }: ReplayRequest, { registry }: ExecuteDeps): Promise<ReplayAnswer> {
+export async function replay(
+  { run, history }: ReplayRequest,
+  maxDurationMs: number,
+  { registry }: ExecuteDeps,
+): Promise<ReplayAnswer> {
   const workflow = registry.get(run.workflow, run.version);
   const { records } = history;
   checkOrder(records, 0, Number.POSITIVE_INFINITY);
+  const budgetMs = Math.min(REPLAY_MS, workMs(maxDurationMs));
   const answer = await compare({
     workflow,
     run,
     records,
     host: defaultHost,
     logger: NO_LOG,
-    budgetMs: REPLAY_MS,
+    budgetMs,
   });
   if (answer) return answer;
   throw new Refusal(
     422,
     "OUT_OF_TIME",
-    `The handler of ${run.workflow}@${run.version} did not come to rest within ${REPLAY_MS / 1_000} s, so that it is ` +
+    `The handler of ${run.workflow}@${run.version} did not come to rest within ${budgetMs / 1_000} s, so that it is ` +
       `not known whether ${run.id} fits. It awaits something slow that is not a task.`,
   );
 }

@@ -37,7 +37,7 @@ function resultText(result: CheckResult): string {
   ]);
   return [
     printable(`${url} (${sdk})`),
-    table([{ head: "workflow" }, { head: "in flight" }, { head: "replayed" }], listed),
+    table([{ head: "workflow" }, { head: "in flight" }, { head: "checked" }], listed),
     ...findings.map(findingText),
     verdictText(result),
   ].join("\n");
@@ -48,8 +48,8 @@ function findingText({ outcome, message }: CheckFinding): string {
 }
 
 function verdictText({ ok, versions, elapsedMs }: CheckResult): string {
-  const replayed = versions.reduce((sum, { checked }) => sum + checked, 0);
-  const took = `${replayed.toLocaleString("en-US")} replayed in ${durationText(elapsedMs)}, no task was run.`;
-  if (ok) return `${pc.green("✓")} No run that was replayed would stop: ${took}`;
+  const all = versions.reduce((sum, { checked }) => sum + checked, 0);
+  const took = `${all.toLocaleString("en-US")} checked in ${durationText(elapsedMs)}, no task was run.`;
+  if (ok) return `${pc.green("✓")} No run that was checked would stop: ${took}`;
   return `${pc.red("Do not move traffic there")}: ${took} Serve the change as a new version beside the old one.`;
 }
