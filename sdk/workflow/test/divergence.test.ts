@@ -1,3 +1,5 @@
+import { pbkdf2 } from "node:crypto";
+import { promisify } from "node:util";
 import { event, task, workflow } from "@aikirun/workflow";
 import type { Host } from "@aikirun/workflow/replay";
 import { describe, expect, it } from "vitest";
@@ -109,6 +111,26 @@ describe("a divergence", () => {
       commands: [{ type: "task.completed" }, { type: "run.completed" }],
     });
     expect(executed).toEqual(["charge 2"]);
+  });
+
+  it("is not believed by a process that was blocked meanwhile, while input waits to be read", async () => {
+    const { of, change } = changing((run) => Promise.all([charge.start(run, { cents: 1 }), ship.start(run, "a")]));
+    await history(of, 1);
+    const background = promisify(pbkdf2);
+    change(async (run) => {
+      const slow = background("a", "b", 20_000, 16, "sha256").then(() => ship.start(run, "a"));
+      await Promise.all([charge.start(run, { cents: 1 }), slow, charge.start(run, { cents: 2 })]);
+    });
+    const host: Host = {
+      ...stillHost,
+      setTimer(ms, callback) {
+        const stop = stillHost.setTimer(ms, callback);
+        const until = performance.now() + 300;
+        while (performance.now() < until);
+        return stop;
+      },
+    };
+    expect((await of.push({ host, graceMs: 20 })).state).toBe("waiting");
   });
 
   it("waits for its grace through the host's timer only", async () => {

@@ -351,7 +351,8 @@ class Invocation {
     });
     await Promise.race([passed, this.#happening()]);
     stopTimer();
-    return this.#activity === before;
+    // Where the process was blocked meanwhile, input that it has not read yet may still make something happen.
+    return this.#activity === before && (await this.#rested());
   }
 
   /** Drops the lines that an earlier invocation has written. */
