@@ -267,14 +267,14 @@ export const edits: readonly Edit[] = [
     "a child of another version",
     asking,
     (run) => surveyV2.startAsChild(run, { about: "a" }).then(() => rest(run)),
-    "child survey:1.0.0",
+    "child survey@1.0.0 #1",
     'child survey@2.0.0 {"about":"a"}',
   ),
   unsafe(
     "a child with another input",
     asking,
     (run) => surveyV1.startAsChild(run, { about: "b" }).then(() => rest(run)),
-    "child survey:1.0.0",
+    "child survey@1.0.0 #1",
     'child survey@1.0.0 {"about":"b"}',
   ),
   unsafe(
@@ -303,7 +303,7 @@ export const edits: readonly Edit[] = [
     "a child no longer awaited",
     asking,
     (run) => surveyV1.startAsChild(run, { about: "a" }).then(() => rest(run)),
-    "wait for child survey:1.0.0",
+    "wait for child survey@1.0.0 to be completed #1",
   ),
   {
     name: "code that throws before",

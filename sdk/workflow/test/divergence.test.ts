@@ -87,6 +87,24 @@ describe("a divergence", () => {
     ]);
   });
 
+  it("names children and waits for them as the code does", async () => {
+    const survey = workflow({ name: "survey" }).v("1", { handler: async (_run, _input: { about: string }) => null });
+    const { of, change } = changing(async (run) => {
+      const child = await survey.startAsChild(run, { about: "a" });
+      await survey.with("reference.id", "order:1").startAsChild(run, { about: "b" });
+      await child.waitForStatus("completed");
+    });
+    await history(of, 2);
+    change((run) => ship.start(run, "a"));
+    const answer = await of.push();
+    expect(answer.state === "diverged" && answer.divergence.leftover).toEqual([
+      expect.stringMatching(/^child survey@1 #1 \(input [0-9a-f]{8}\)$/),
+      "child survey@1 #1 (reference order:1)",
+      "wait for child survey@1 to be completed #1",
+    ]);
+    expect(await of.compare()).toMatchObject({ alike: "child survey@1 / task ship" });
+  });
+
   it.each<[string, Parameters<typeof changing>[0], string]>([
     ["a renamed sleep", (run) => charge.start(run, { cents: 1 }).then(() => run.sleep("other", 10)), "sleep other"],
     ["a task put before", (run) => ship.start(run, "x").then(() => charge.start(run, { cents: 1 })), 'task ship "x"'],

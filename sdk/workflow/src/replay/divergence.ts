@@ -48,9 +48,14 @@ export function likenessOf(
   return [recorded, asked[0]?.call ?? thrown?.name ?? "nothing"].join(" / ").slice(0, MAX_LINE_CHARS);
 }
 
-/** An address without the hash of its input. */
+/** An address without its input: a task's name, a child as `survey@1.0.0`. */
 function nameOf(kind: string, address: string): string {
-  return kind === "task" ? address.slice(0, address.lastIndexOf(":")) : address.replace(/:[0-9a-f]{64}(?=$|#)/, "");
+  if (kind === "task") return partsOf(address).name;
+  if (kind === "child") return childOf(address).name;
+  if (kind !== "wait") return address;
+  const slash = address.lastIndexOf("/");
+  const child = parseEntryKey(address.slice(0, slash));
+  return `for child ${childOf(child?.address ?? "").name} to be ${address.slice(slash + 1)}`;
 }
 
 /** `task charge-card #1 {"cents":999}`; an input of which only the hash is known: `task charge-card #1 (input 5f2c09aa)`. */
@@ -58,15 +63,27 @@ function describeKey(key: string, inputText: InputText): string {
   const parsed = parseEntryKey(key);
   if (!parsed) return key;
   const { kind, address, index } = parsed;
-  if (kind === "wait") {
-    const slash = address.lastIndexOf("/");
-    return `wait for ${describeKey(address.slice(0, slash), inputText)} to be ${address.slice(slash + 1)} #${index + 1}`;
-  }
-  if (kind === "task") {
-    const hash = address.slice(address.lastIndexOf(":") + 1);
-    const input = inputText(hash);
-    const shown = input === undefined ? `(input ${hash.slice(0, HASH_CHARS)})` : cut(input);
-    return `task ${nameOf(kind, address)} #${index + 1} ${shown}`.trimEnd();
-  }
-  return `${kind} ${kind === "child" ? address.replace(/[0-9a-f]{64}$/, (hash) => hash.slice(0, HASH_CHARS)) : address} #${index + 1}`;
+  const called = `${kind} ${nameOf(kind, address)} #${index + 1}`;
+  if (kind === "task") return `${called} ${shownInput(partsOf(address).rest, inputText)}`.trimEnd();
+  if (kind !== "child") return called;
+  const { rest } = childOf(address);
+  const shown = /^[0-9a-f]{64}$/.test(rest) ? shownInput(rest, inputText) : `(reference ${rest})`;
+  return `${called} ${shown}`.trimEnd();
+}
+
+function shownInput(hash: string, inputText: InputText): string {
+  const text = inputText(hash);
+  return text === undefined ? `(input ${hash.slice(0, HASH_CHARS)})` : cut(text);
+}
+
+/** `name:hash`; a name may hold colons. */
+function partsOf(address: string): { readonly name: string; readonly rest: string } {
+  const colon = address.lastIndexOf(":");
+  return { name: address.slice(0, colon), rest: address.slice(colon + 1) };
+}
+
+/** `workflow:version:(reference or hash)`; a version holds no colon, a reference may. */
+function childOf(address: string): { readonly name: string; readonly rest: string } {
+  const match = /^(.*):([^:]+):([0-9a-f]{64})$/s.exec(address) ?? /^(.*?):([^:]+):(.*)$/s.exec(address);
+  return match ? { name: `${match[1]}@${match[2]}`, rest: match[3] ?? "" } : { name: address, rest: "" };
 }
