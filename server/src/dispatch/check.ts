@@ -6,7 +6,7 @@ import type { CheckResult, Manifest } from "@aikirun/protocol";
 import type { SampledRun, Store } from "../store/port.js";
 import { findingsOf, isHarmless, type Judged, sorted, unservedFinding } from "./findings.js";
 import { shownUrl } from "./refusal.js";
-import type { Replay, Verdict } from "./replay.js";
+import { isSendable, type Replay, type Verdict } from "./replay.js";
 import type { PostTarget } from "./signed-post.js";
 import type { Timers } from "./timers.js";
 
@@ -16,9 +16,7 @@ export interface NewCode {
   /** Replays under way at once, at most. */
   readonly concurrency: number;
   /** The endpoint that this code is to replace, and the versions that it serves now. */
-  readonly replaces:
-    | { readonly name: string; readonly owns: readonly { readonly workflow: string; readonly version: string }[] }
-    | undefined;
+  readonly replaces: { readonly name: string; readonly owns: readonly Version[] } | undefined;
 }
 
 export type Check = (ns: string, code: NewCode, sample: number, signal: AbortSignal) => Promise<CheckResult>;
@@ -38,41 +36,59 @@ const BYTES_AT_ONCE = 32 * 1024 * 1024;
 export function checkWith({ store, replay, timers, timeoutMs }: CheckOptions): Check {
   return async (ns, code, sample, signal) => {
     const startedAt = timers.monotonic();
-    const listed = code.manifest.workflows.map(({ name, version }) => ({ workflow: name, version }));
-    const counts = await store.countLive(ns);
-    const runs = await store.sampleLive(ns, listed, sample);
+    const live = await store.countLive(ns);
+    const runs = await store.sampleLive(ns, listedBy(code), sample);
     const time = new AbortController();
     const disarm = timers.after(timeoutMs, () => time.abort());
     const over = AbortSignal.any([signal, time.signal]);
-    const judged = await judgeAll(runs, Math.min(code.concurrency, MOST_AT_ONCE), async (run): Promise<Verdict> => {
+    const judge = async (run: SampledRun): Promise<Verdict> => {
       const verdict = over.aborted ? undefined : await replay(code.target, ns, run, over);
       return verdict === undefined || (over.aborted && verdict.type === "unanswered") ? outOfTime(timeoutMs) : verdict;
-    }).finally(disarm);
-
-    const isListed = (one: { workflow: string; version: string }) =>
-      listed.some(({ workflow, version }) => workflow === one.workflow && version === one.version);
-    const lost = (code.replaces?.owns ?? []).filter((one) => !isListed(one));
-    const unserved = counts.filter((count) => lost.some((one) => same(one, count)));
-    const findings = sorted([
-      ...findingsOf(judged),
-      ...unserved.map((count) => unservedFinding(count, code.replaces?.name ?? "")),
-    ]);
-    return {
-      url: shownUrl(code.target.url),
-      sdk: `${code.manifest.sdk.name} ${code.manifest.sdk.version}`,
-      ok: findings.every(isHarmless),
-      versions: listed.map((version) => ({
-        name: version.workflow,
-        version: version.version,
-        live: counts.find((count) => same(count, version))?.live ?? 0,
-        checked: judged.filter(({ run, verdict }) => same(run, version) && isKnown(verdict)).length,
-      })),
-      findings,
-      elapsedMs: Math.round(timers.monotonic() - startedAt),
     };
+    const atOnce = Math.min(code.concurrency, MOST_AT_ONCE);
+    const judged = await judgeAll(runs, atOnce, judge).finally(() => {
+      disarm();
+      // Of a check that failed, nothing goes on.
+      time.abort();
+    });
+    return resultOf(code, live, judged, Math.round(timers.monotonic() - startedAt));
   };
 }
 
+interface Version {
+  readonly workflow: string;
+  readonly version: string;
+}
+
+function listedBy({ manifest }: NewCode): Version[] {
+  return manifest.workflows.map(({ name, version }) => ({ workflow: name, version }));
+}
+
+function resultOf(
+  code: NewCode,
+  live: readonly (Version & { readonly live: number })[],
+  judged: readonly Judged[],
+  elapsedMs: number,
+): CheckResult {
+  const { target, manifest, replaces } = code;
+  const listed = listedBy(code);
+  const lost = (replaces?.owns ?? []).filter((owned) => !listed.some((version) => same(version, owned)));
+  const unserved = live.filter((count) => lost.some((version) => same(version, count)));
+  const findings = sorted([
+    ...findingsOf(judged),
+    ...unserved.map((count) => unservedFinding(count, replaces?.name ?? "")),
+  ]);
+  const versions = listed.map((version) => ({
+    name: version.workflow,
+    version: version.version,
+    live: live.find((count) => same(count, version))?.live ?? 0,
+    checked: judged.filter(({ run, verdict }) => same(run, version) && isKnown(verdict)).length,
+  }));
+  const sdk = `${manifest.sdk.name} ${manifest.sdk.version}`;
+  return { url: shownUrl(target.url), sdk, ok: findings.every(isHarmless), versions, findings, elapsedMs };
+}
+
+/** In the order of the runs. */
 async function judgeAll(
   runs: readonly SampledRun[],
   atOnce: number,
@@ -80,13 +96,13 @@ async function judgeAll(
 ): Promise<Judged[]> {
   const judged: Judged[] = [];
   const room = new Room(BYTES_AT_ONCE);
-  const waiting = [...runs];
+  const waiting = runs.entries();
   const worker = async (): Promise<void> => {
-    for (let run = waiting.shift(); run; run = waiting.shift()) {
-      const bytes = run.bytes ?? 0;
+    for (const [place, run] of waiting) {
+      const bytes = isSendable(run) ? run.bytes : 0;
       await room.enter(bytes);
       try {
-        judged.push({ run, verdict: await judge(run) });
+        judged[place] = { run, verdict: await judge(run) };
       } finally {
         room.leave(bytes);
       }
@@ -96,7 +112,7 @@ async function judgeAll(
   return judged;
 }
 
-/** Lets in what fits; what is larger than all of it goes in alone. */
+/** Lets in what fits. */
 class Room {
   readonly #most: number;
   #used = 0;
@@ -107,7 +123,7 @@ class Room {
   }
 
   async enter(bytes: number): Promise<void> {
-    while (this.#used > 0 && this.#used + bytes > this.#most) {
+    while (this.#used + bytes > this.#most) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#used += bytes;
@@ -128,9 +144,6 @@ function outOfTime(timeoutMs: number): Verdict {
   return { type: "unanswered", refusal: { code: "ENDPOINT_TIMEOUT", message } };
 }
 
-function same(
-  a: { readonly workflow: string; readonly version: string },
-  b: { readonly workflow: string; readonly version: string },
-): boolean {
+function same(a: Version, b: Version): boolean {
   return a.workflow === b.workflow && a.version === b.version;
 }

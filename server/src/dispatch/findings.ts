@@ -20,8 +20,6 @@ const ORDER: readonly CheckFinding["outcome"][] = [
   "unanswered",
   "too_large",
 ];
-/** Such a run goes on as well as before; nobody can say more. */
-const HARMLESS: ReadonlySet<CheckFinding["outcome"]> = new Set(["too_large"]);
 
 export function findingsOf(judged: readonly Judged[]): CheckFinding[] {
   const groups = new Map<string, Judged[]>();
@@ -47,8 +45,9 @@ export function sorted(findings: readonly CheckFinding[]): CheckFinding[] {
   return findings.toSorted((a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome) || b.runs - a.runs);
 }
 
+/** Nothing was learned of such runs, and no deployment could change that: they decide nothing. */
 export function isHarmless({ outcome }: CheckFinding): boolean {
-  return HARMLESS.has(outcome);
+  return outcome === "too_large";
 }
 
 /** Undefined: nothing is to be told of such a run. */

@@ -46,7 +46,7 @@ export function replayWith(options: ReplayOptions): Replay {
   return async (target, ns, run, signal) => {
     // Without records there is nothing that code could miss.
     if (run.records === 0) return { type: "fits" };
-    if (run.bytes === undefined || run.bytes > LIMITS.bodyBytes) return { type: "too_large" };
+    if (!isSendable(run)) return { type: "too_large" };
     const request = await requestFor(options, ns, run);
     if (!request) return { type: "gone" };
     const body = JSON.stringify(request);
@@ -64,6 +64,11 @@ export function replayWith(options: ReplayOptions): Replay {
       }
     }
   };
+}
+
+/** Whether a run is likely to fit into one push, so that it is worth reading. */
+export function isSendable(run: SampledRun): run is SampledRun & { readonly bytes: number } {
+  return run.bytes !== undefined && run.bytes <= LIMITS.bodyBytes;
 }
 
 /** As much of the history as there was when the run was chosen: a whole number of commits. */

@@ -118,6 +118,19 @@ it("sends nothing more when nobody waits for it", async () => {
   expect(sent).toBe(5);
 });
 
+it("fails when the store does, and sends nothing more then", async () => {
+  let asked = 0;
+  const replay: Replay = async () => {
+    if (++asked === 3) throw new Error("the store is away");
+    await turn();
+    return FITS;
+  };
+  const runs = Array.from({ length: 50 }, () => sampled());
+  await expect(check(runs, replay, { concurrency: 2 })).rejects.toThrow("the store is away");
+  await turn();
+  expect(asked).toBeLessThanOrEqual(4);
+});
+
 it("leaves out of a finding's numbers what is no longer there", async () => {
   const result = await check([sampled(), sampled()], async (_t, _n, run) =>
     run.records === 3 ? { type: "gone" } : FITS,
