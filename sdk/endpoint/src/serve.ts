@@ -56,7 +56,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "replay": {
-        const answer: ReplayAnswer = await replay(push, execution);
+        const answer: ReplayAnswer = await replay(push, maxDurationMs, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "execute": {

@@ -13,7 +13,7 @@ import { checkName } from "../names.js";
 import { copyJson } from "../record.js";
 import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
-import { describeCall } from "./divergence.js";
+import { type AskedCall, describeCall } from "./divergence.js";
 import { settles } from "./history.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
 import type { Journal, Settle } from "./journal.js";
@@ -48,10 +48,10 @@ export class Calls implements RunEngine {
   readonly commands: Command[] = [];
   /** Tasks that were called and neither started nor recorded. */
   readonly startable: StartableTask[] = [];
-  /** Calls that history does not know, as a person reads them. */
-  readonly asked: string[] = [];
   /** Children with a reference id that are asked for: their run ids are known only after the commit. */
   readonly #unknownChildren = new Set<string>();
+  /** Calls that history does not know. */
+  readonly asked: AskedCall[] = [];
 
   constructor(run: PushedRun, journal: Journal, onCall: () => void) {
     this.#run = run;
