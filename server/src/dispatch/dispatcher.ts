@@ -60,6 +60,7 @@ export class Dispatcher {
       load: new EndpointLoad(),
       hub,
       wake: () => this.wake(),
+      cancelSent: (ns, runId) => this.cancelSent(ns, runId),
       draining: () => this.#state !== "running",
       abort: this.#abort.signal,
     };

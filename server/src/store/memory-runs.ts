@@ -309,6 +309,7 @@ export class MemoryRuns implements RunStore, RunQueries {
     row.seen = commit.seen;
     row.queued = commit.queued;
     row.paused = commit.paused;
+    row.startAt = commit.startAt ?? null;
     row.lastCommit = commit.commitId;
     row.trouble = commit.trouble;
     for (const record of commit.records) {

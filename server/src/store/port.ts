@@ -54,7 +54,7 @@ export interface RunStore {
 
   /**
    * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
-   * gen + 1, tries + 1, status `running` unless it is paused or stalled. Then reads them: the mail is read by the next
+   * gen + 1, tries + 1, status `running` unless it is scheduled, paused or stalled. Then reads them: the mail is read by the next
    * statement. The `status` returned is the one before the claim.
    */
   claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]>;

@@ -19,11 +19,11 @@ WITH input AS MATERIALIZED (
   SELECT * FROM unnest(
     $1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::int[], $9::text[],
     $10::boolean[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[],
-    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[]
+    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[], $45::bigint[]
   ) AS i(
     place, ns, run_id, epoch, gen, seq, commit_id, seen, queued,
     paused, trouble, progress, status, lease_ms, due_at,
-    ends, output, error, failed_task, reason
+    ends, output, error, failed_task, reason, start_at
   )
 ),
 message AS MATERIALIZED (
@@ -54,6 +54,7 @@ kept AS (
     seen = d.seen,
     queued = d.queued::int[],
     paused = d.paused,
+    start_at = d.start_at,
     trouble = d.trouble,
     last_commit = d.commit_id,
     tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
@@ -132,8 +133,9 @@ made AS (
   FROM born
 ),
 acting AS (
-  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, status)
-  SELECT ns, id, epoch, 0, 0, now + COALESCE(delay_ms, 0), CASE WHEN delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
+  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, start_at, status)
+  SELECT ns, id, epoch, 0, 0, now + COALESCE(delay_ms, 0), CASE WHEN delay_ms > 0 THEN now + delay_ms END,
+    CASE WHEN delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
   FROM born
 )
 SELECT m.*, ${CLOCK}

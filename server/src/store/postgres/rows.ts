@@ -34,6 +34,7 @@ export interface HeldRow {
   readonly queued: readonly number[];
   readonly tries: number;
   readonly paused: boolean;
+  readonly start_at: number | null;
   readonly trouble: string | null;
   readonly workflow: string;
   readonly version: string;
@@ -119,6 +120,7 @@ export function toLoaded(row: HeldRow, parts: readonly Row[]): LoadedRun {
     fence: { epoch: row.epoch, gen: row.gen, seq: row.seq },
     status: row.status,
     paused: row.paused,
+    startAt: row.start_at ?? undefined,
     tries: row.tries,
     trouble: fromText<Trouble>(row.trouble),
     seen: row.seen,
