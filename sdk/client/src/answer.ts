@@ -1,3 +1,4 @@
+import type { ApiError } from "@aikirun/protocol";
 import { AikiError, ERROR_CODES, type ErrorCode } from "@aikirun/protocol/canonical";
 import type { Settings } from "./settings.js";
 
@@ -27,9 +28,18 @@ export async function readAnswer(response: Response, settings: Settings): Promis
     );
   }
   if (response.status === 401) return { ok: false, error: unauthorized(settings) };
-  const code = (ERROR_CODES as readonly string[]).includes(error.code) ? (error.code as ErrorCode) : "BAD_RESPONSE";
-  const details = { ...error.details, status: response.status, ...(code === error.code ? {} : { code: error.code }) };
-  return { ok: false, error: new AikiError(code, error.message, { details }) };
+  return { ok: false, error: errorFrom(error, { status: response.status }) };
+}
+
+/** An error of the orchestrator as it is thrown here. A code of a newer orchestrator stands in its details. */
+export function errorFrom(
+  { code: given, message, details: more }: ApiError["error"],
+  details: Readonly<Record<string, unknown>>,
+): AikiError {
+  const code = (ERROR_CODES as readonly string[]).includes(given) ? (given as ErrorCode) : "BAD_RESPONSE";
+  return new AikiError(code, message, {
+    details: { ...more, ...details, ...(code === given ? {} : { code: given }) },
+  });
 }
 
 function unauthorized(settings: Settings): AikiError {

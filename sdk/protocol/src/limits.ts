@@ -26,7 +26,7 @@ export const LIMITS = {
   errorStackChars: 32_768,
   /** Errors in a chain of causes. */
   errorCauses: 8,
-  /** Longest duration of a sleep, timeout or delay: ten years. */
+  /** Longest duration of a sleep, timeout or delay, and farthest dated start: ten years. */
   durationMs: 3650 * 24 * 60 * 60 * 1000,
   /** Attempts that a retry policy may name. */
   retryAttempts: 1_000_000,
@@ -41,6 +41,8 @@ export const LIMITS = {
   manifestWorkflows: 1_000,
   /** Runs in one multicast or batch. */
   batchRuns: 1_000,
+  /** Runs that one request with a filter reaches. */
+  bulkRuns: 10_000,
   /** Rows of one page. */
   pageRows: 500,
   /** Longest long poll. */

@@ -1,4 +1,6 @@
 /** Every route of the API. */
+import { bulkRoutes } from "./bulk.js";
+import { controlRoutes } from "./control.js";
 import { endpointRoutes } from "./endpoints.js";
 import { eventRoutes } from "./events.js";
 import { keyRoutes } from "./key-routes.js";
@@ -8,6 +10,8 @@ import { systemRoutes } from "./system.js";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
+  ...controlRoutes,
+  ...bulkRoutes,
   ...eventRoutes,
   ...endpointRoutes,
   ...keyRoutes,

@@ -74,7 +74,8 @@ export function decide(state: RunState, input: Input): Decision | Refusal {
   const next = end ?? goOn(draft, input);
   return {
     records: draft.records,
-    children: end ? [] : draft.children,
+    // A run that ends by itself leaves the children that its last answer starts; one that is cancelled starts none.
+    children: draft.cancelled ? [] : draft.children,
     messages: end ? farewells(state, cancels, end) : [],
     seen,
     queued: draft.queued,

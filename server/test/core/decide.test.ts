@@ -260,6 +260,17 @@ describe("children", () => {
     ]);
   });
 
+  it("that the last answer starts are started, unless the run was cancelled", () => {
+    const last: Command[] = [start[0] as Command, { type: "run.completed" }];
+    const reference = { ...start[0], reference: "order-1" } as Command;
+    expect(step(stateOf(run()), { commands: last }).children).toHaveLength(1);
+    expect(step(stateOf(run()), { commands: [reference] }).children).toMatchObject([
+      { facts: { reference: "order-1" } },
+    ]);
+    const cancel = [mail(1, { kind: "cancel", reason: undefined })];
+    expect(step(stateOf(run()), { commands: last, mail: cancel }).children).toEqual([]);
+  });
+
   it("are cancelled with their parent, unless they have ended", () => {
     const state = stateOf(run());
     settle(state, step(state, { commands: start }));

@@ -4,7 +4,7 @@
  * never an exception. Pure: commands and startable tasks come out, results go in.
  */
 import type { Command, HistoryRecord, PushedRun, TerminalStatus } from "@aikirun/protocol";
-import { childRunId, entryKey } from "@aikirun/protocol/canonical";
+import { AikiError, childRunId, entryKey } from "@aikirun/protocol/canonical";
 import { type Duration, durationMs } from "../duration.js";
 import type { ChildCall, ChildEnd, EventOutcome, RunEngine, StartedChild } from "../engine.js";
 import { TaskFailedError } from "../errors.js";
@@ -32,8 +32,8 @@ export class Calls implements RunEngine {
   readonly #fresh = new Map<string, Settle>();
   /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
   readonly #lateWaits = new Map<string, Settle[]>();
-  /** Children with a reference id, by their key. */
-  readonly #referenced = new Map<string, Promise<StartedChild>>();
+  /** Children with a reference id, by their key, each with the address that its input has. */
+  readonly #referenced = new Map<string, { readonly address: string; readonly child: Promise<StartedChild> }>();
   readonly #failedTasks = new WeakMap<Error, string>();
   readonly #onCall: () => void;
   #open = 0;
@@ -45,9 +45,6 @@ export class Calls implements RunEngine {
   readonly startable: StartableTask[] = [];
   /** Calls that history does not know, as a person reads them. */
   readonly asked: string[] = [];
-  /** A child with a reference id is asked for, and its run id is known only after the commit. */
-  awaitsCommit = false;
-
   constructor(run: PushedRun, journal: Journal, onCall: () => void) {
     this.#run = run;
     this.#journal = journal;
@@ -132,8 +129,8 @@ export class Calls implements RunEngine {
   }
 
   /**
-   * Settles at once: without a reference the child's run id follows from the parent's and the key. With one, the run
-   * may exist already, so the promise settles with the recorded start; a second call with it gives the same child.
+   * Settles at once: the child's run id follows from the parent's and the key. A reference id stands in the key for the
+   * input, so that a second call with it gives the same child.
    */
   startChild(call: ChildCall, input: unknown): Promise<StartedChild> {
     return this.#call(() => {
@@ -141,11 +138,18 @@ export class Calls implements RunEngine {
       const subject = `${call.workflow}@${call.version}`;
       const addressed = addressInput("child", address, input, `Child ${subject} was given an input`);
       if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed, input);
-      const firstKey = entryKey("child", `${address}:${call.reference}`, 0);
+      const { id, conflictPolicy } = call.reference;
+      const firstKey = entryKey("child", `${address}:${id}`, 0);
       const known = this.#referenced.get(firstKey);
-      if (known) return known;
+      if (known && known.address !== addressed.firstKey && conflictPolicy !== "return_existing") {
+        throw new AikiError(
+          "REFERENCE_CONFLICT",
+          `The reference id ${JSON.stringify(id)} belongs to a child of ${subject} that was started with other input. Use another reference id, or conflictPolicy return_existing.`,
+        );
+      }
+      if (known) return known.child;
       const child = this.#startChild(firstKey, call, addressed, input);
-      this.#referenced.set(firstKey, child);
+      this.#referenced.set(firstKey, { address: addressed.firstKey, child });
       return child;
     });
   }
@@ -162,9 +166,7 @@ export class Calls implements RunEngine {
         this.asked.push(describeCall("child", subject, addressed.text));
         this.commands.push(startCommand(key, call, addressed));
       }
-      if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
-      if (entry === undefined) this.awaitsCommit = true;
-      return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
+      return Promise.resolve(started(childRunId(this.#run.id, key)));
     };
     if (entry !== undefined) return ask();
     const checked = check(call.inputSchema, input, `The input of child ${subject}`);
@@ -285,7 +287,7 @@ function startCommand(key: string, call: ChildCall, addressed: AddressedInput): 
     workflow: call.workflow,
     version: call.version,
     ...(input !== undefined && { input }),
-    ...(call.reference !== undefined && { reference: call.reference }),
+    ...(call.reference !== undefined && { reference: call.reference.id }),
     ...(call.delayMs !== undefined && { delayMs: call.delayMs }),
   };
 }

@@ -235,12 +235,7 @@ class Invocation {
       this.#push(this.#ended);
       if (!this.#full) return { state: "waiting", commands: this.#commands };
     }
-    const more =
-      this.#stopped !== undefined ||
-      this.#full ||
-      unshown ||
-      this.#calls.awaitsCommit ||
-      this.#calls.startable.length > 0;
+    const more = this.#stopped !== undefined || this.#full || unshown || this.#calls.startable.length > 0;
     return { state: more ? "more" : "waiting", commands: this.#commands };
   }
 
