@@ -28,7 +28,7 @@ export async function readAnswer(response: Response, settings: Settings): Promis
     );
   }
   if (response.status === 401) return { ok: false, error: unauthorized(settings) };
-  return { ok: false, error: errorFrom(error, { status: response.status }) };
+  return { ok: false, error: errorFrom(error, { httpStatus: response.status }) };
 }
 
 /** An error of the orchestrator as it is thrown here. A code of a newer orchestrator stands in its details. */
@@ -48,7 +48,7 @@ function unauthorized(settings: Settings): AikiError {
       ? `${settings.url} wants an API key and AIKI_API_KEY is missing.`
       : `${settings.url} refused the API key: AIKI_API_KEY is revoked, expired, or of another orchestrator or namespace.`;
   return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`.`, {
-    details: { status: 401 },
+    details: { httpStatus: 401 },
   });
 }
 

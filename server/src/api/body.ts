@@ -2,8 +2,8 @@
 import { AikiError, type JsonValue, jsonTextDepth, LIMITS } from "@aikirun/protocol";
 import type { z } from "zod";
 
-/** What the API puts around a payload, at most: the body, the list of a batch, one of its runs. */
-const ENVELOPE_DEPTH = 3;
+/** Nesting of a body that is parsed at all. Each payload in it has its own bound, so that one spoils no other. */
+const BODY_DEPTH = 2 * LIMITS.jsonDepth;
 
 /** `{}` when there is no body at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `JSON_TOO_DEEP`, `INVALID_REQUEST`. */
 export async function readJson(request: Request): Promise<unknown> {
@@ -12,7 +12,7 @@ export async function readJson(request: Request): Promise<unknown> {
   requireJson(request.headers.get("content-type"));
   const text = decode(await readBytes(request, length));
   if (text.trim() === "") return {};
-  if (jsonTextDepth(text) > LIMITS.jsonDepth + ENVELOPE_DEPTH) {
+  if (jsonTextDepth(text) > BODY_DEPTH) {
     throw new AikiError("JSON_TOO_DEEP", `The body nests deeper than ${LIMITS.jsonDepth} levels. Send flatter data.`);
   }
   try {
