@@ -142,7 +142,7 @@ export const listRunsQuerySchema = z.strictObject({
   parent: runIdSchema.optional(),
   createdAfter: z.coerce.number().int().optional(),
   createdBefore: z.coerce.number().int().optional(),
-  cursor: z.string().max(200).optional(),
+  cursor: z.string().max(LIMITS.cursorChars).optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.pageRows).optional(),
 });
 export type ListRunsQuery = z.infer<typeof listRunsQuerySchema>;
@@ -250,8 +250,8 @@ export const registerEndpointBodySchema = z.strictObject({
     .record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/), z.string().max(LIMITS.headerChars))
     .refine((headers) => Object.keys(headers).length <= LIMITS.endpointHeaders, "has too many headers")
     .optional(),
-  maxDurationMs: z.number().int().min(1_000).max(86_400_000).optional(),
-  concurrency: z.number().int().min(1).max(10_000).optional(),
+  maxDurationMs: z.number().int().min(1_000).max(LIMITS.invocationMs).optional(),
+  concurrency: z.number().int().min(1).max(LIMITS.endpointConcurrency).optional(),
   contentType: z.enum(["application/vnd.aiki.v1+json", "application/json"]).optional(),
   signatureHeader: z.enum(["authorization", "aiki-signature"]).optional(),
   takeOver: z.boolean().optional(),
