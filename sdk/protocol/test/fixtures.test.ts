@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  bulkCancelBodySchema,
   canonicalJson,
   childRunId,
   commandsSchema,
@@ -17,6 +18,7 @@ import {
   replayAnswerSchema,
   runIdSchema,
   startRunBodySchema,
+  startRunsBodySchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -55,6 +57,8 @@ const schemas = {
   errorAnswer: errorAnswerSchema,
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
+  startRunsBody: startRunsBodySchema,
+  bulkCancelBody: bulkCancelBodySchema,
   commands: commandsSchema,
 };
 const messages = read<{
