@@ -94,6 +94,20 @@ test("runs start finds the version, takes JSON from a pipe, and follows the run 
   expect(bodies["POST /v1/runs"]).toMatchObject({ workflow: "hello", version: "1.0.0", input: { name: "Ada" } });
 });
 
+test("runs start at a date; runs get tells when", async () => {
+  const at = Date.parse("2030-01-02T03:04:05Z");
+  const scheduled = { ...run, status: "scheduled", endedAt: undefined, output: undefined, nextAt: at };
+  const { env, bodies } = await orchestrator({
+    "GET /v1/workflows": { workflows: [served] },
+    "POST /v1/runs": { run: scheduled, existing: false },
+    [`GET /v1/runs/${RUN}`]: scheduled,
+  });
+  const utc = { ...env, TZ: "UTC" };
+  expect((await aiki(["runs", "start", "hello", "--at", "2030-01-02T03:04:05Z"], { env: utc })).code).toBe(0);
+  expect(bodies["POST /v1/runs"]).toMatchObject({ trigger: { type: "at", at } });
+  expect((await aiki(["runs", "get", RUN], { env: utc })).stdout).toMatch(/starts +2030-01-02 03:04:05/);
+});
+
 test("watch exits with 1 when the run failed, and prints lines of JSON for machines", async () => {
   const failed = { ...run, status: "failed", output: undefined, error: { name: "Error", message: "boom" } };
   const { env } = await orchestrator({
@@ -250,6 +264,8 @@ test.each([
   [["runs", "requeue", "--status", "failed", "--yes"], "only stalled runs"],
   [["runs", "pause"], "missing required argument 'run-id'"],
   [["runs", "start", "w@1", "--input", "{name:1}"], "This is not JSON"],
+  [["runs", "start", "w@1", "--at", "soon"], "Expected a date"],
+  [["runs", "start", "w@1", "--at", "2030-01-01", "--delay", "1h"], "cannot be used with"],
   [["runs", "start", "w@1", "--input", "@/nowhere.json"], "Cannot read @/nowhere.json"],
   [["endpoints", "register", "https://x", "--header", "a=env:NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"],
   [["endpoints", "register", "https://x", "--max-duration", "60"], "Expected a number and a unit"],

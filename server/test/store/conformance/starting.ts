@@ -9,6 +9,7 @@ import {
   event,
   hold,
   LEASE_MS,
+  message,
   NS,
   newChild,
   newRun,
@@ -72,8 +73,10 @@ export function startingTests(given: () => Arena): void {
     expect(next).toBeLessThan(at);
   });
 
-  it("keeps the time of a start, whatever is sent to the run before it, until a commit clears it", async () => {
+  it.each([0, 1])("keeps the time of a start until a commit clears it, one with %i messages too", async (messages) => {
     const [store] = given().stores;
+    const other = await hold(store);
+    const alone = () => Array.from({ length: messages }, () => message(other));
     const run = newRun({}, { trigger: { at: databaseNow(store) + 3_600_000 } });
     const startAt = run.trigger && "at" in run.trigger ? run.trigger.at : 0;
     await store.start(run, LEASE_MS);
@@ -88,14 +91,14 @@ export function startingTests(given: () => Arena): void {
     expect(await look()).toBe("scheduled");
     const [second] = await claimAll(store);
     if (!second) throw new Error("not claimed");
-    await commit(store, second, { seen: 1, queued: [1], next: park("scheduled", startAt) });
+    await commit(store, second, { seen: 1, queued: [1], next: park("scheduled", startAt), messages: alone() });
     expect(await claimAll(store)).toEqual([]);
     expect(await store.getRun(NS, run.facts.id)).toMatchObject({ status: "scheduled", nextAt: startAt });
     await send();
     const [third] = await claimAll(store);
     expect(third).toMatchObject({ startAt, queued: [{ n: 1 }] });
     if (!third) return;
-    const begun = await commit(store, third, { startAt: undefined, seen: 2, queued: [1, 2] });
+    const begun = await commit(store, third, { startAt: undefined, seen: 2, queued: [1, 2], messages: alone() });
     expect([await look(), (await store.load(NS, run.facts.id))?.startAt]).toEqual(["running", undefined]);
     await commit(store, begun, { startAt: undefined, next: park("paused") });
   });
