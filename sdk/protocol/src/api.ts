@@ -177,7 +177,10 @@ export const cancelBodySchema = z.strictObject({
 /** Pause, resume, wakeup, requeue. The same id again is the same request. */
 export const controlBodySchema = z.strictObject({ id: messageIdSchema.optional() });
 
-/** Which runs a request to many of them means: as in `GET /v1/runs`. An empty filter means all. */
+/**
+ * Which runs a request to many of them means: as in `GET /v1/runs`. An empty filter means all. `reference` is that of
+ * runs that were started from outside; with `parent`, of that run's children.
+ */
 export const runFilterSchema = z.strictObject({
   status: z.array(runStatusSchema).min(1).optional(),
   workflow: nameSchema.optional(),
