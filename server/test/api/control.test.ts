@@ -188,6 +188,23 @@ describe.each(databases)("control, through a real endpoint, %s", (_where, databa
     expect((await never.refresh()).records).toBe(1);
   });
 
+  it("a child outlives a parent that ends at once, and starts after its delay", async () => {
+    const { api, aiki, app } = await stage();
+    const parentV1 = workflow({ name: "parent" }).v("1", {
+      handler: async (run) => (await sleeper.with("trigger", { type: "delayed", delay: 700 }).startAsChild(run, 0)).id,
+    });
+    app.serve([sleeper, parentV1]);
+    const [endpoint] = (await aiki.call("GET", "/v1/endpoints")).json.endpoints;
+    await api.refreshEndpoint(endpoint?.id ?? "");
+    const parent = await parentV1.start(api);
+    const ended = await parent.waitForStatus("completed");
+    const child = await sleeper.getHandleById(api, ended.success ? ended.state.output : "");
+    expect(child.run).toMatchObject({ status: "scheduled", parent: parent.id });
+    expect(await child.waitForStatus("completed")).toMatchObject({ success: true });
+    const { records } = await api.readHistory(child.id);
+    expect((records[0]?.at ?? 0) - child.run.createdAt).toBeGreaterThanOrEqual(700);
+  });
+
   it("a child's reference is its parent's own: it names one child there, and collides with nobody's", async () => {
     const { api, family } = await stage();
     const stranger = await gate.with("reference.id", "kid-0").start(api);

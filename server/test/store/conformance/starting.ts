@@ -6,6 +6,7 @@ import {
   claimAll,
   commit,
   databaseNow,
+  end,
   event,
   hold,
   LEASE_MS,
@@ -101,6 +102,18 @@ export function startingTests(given: () => Arena): void {
     const begun = await commit(store, third, { startAt: undefined, seen: 2, queued: [1, 2], messages: alone() });
     expect([await look(), (await store.load(NS, run.facts.id))?.startAt]).toEqual(["running", undefined]);
     await commit(store, begun, { startAt: undefined, next: park("paused") });
+  });
+
+  it("starts the children of a commit that ends their parent", async () => {
+    const [store] = given().stores;
+    const parent = await hold(store);
+    const child = newChild(parent, "child:a:1:a#0", { reference: "mine" });
+    expect(await end(store, parent, { children: [child] })).toMatchObject({ type: "committed" });
+    expect(await claimAll(store)).toMatchObject([{ facts: { id: child.facts.id, reference: "mine" } }]);
+    expect(await store.findByReference(NS, "courier", "1.0.0", "mine")).toBeUndefined();
+    const found = await store.listRuns(NS, { reference: "mine", parent: parent.facts.id }, undefined, 10);
+    expect(found).toMatchObject([{ id: child.facts.id, parent: parent.facts.id }]);
+    expect(await store.listRuns(NS, { reference: "mine" }, undefined, 10)).toEqual([]);
   });
 
   it("keeps the time of a delayed child's start", async () => {
