@@ -1,6 +1,6 @@
 /** What commands that steer many runs have in common: flags that name the runs, a question first, progress, a count. */
 import { createInterface } from "node:readline/promises";
-import type { BulkBody, BulkResult } from "@aikirun/protocol";
+import type { BulkBody, BulkFilter, BulkResult } from "@aikirun/protocol";
 import { newId } from "@aikirun/protocol/canonical";
 import type { Command } from "commander";
 import { instant } from "./arguments.js";
@@ -35,15 +35,11 @@ export function manyFlags(command: Command): Command {
 }
 
 /** The runs that the flags mean; undefined when the command names one run. Anything in between is wrong usage. */
-export function filterOf(
-  command: Command,
-  runId: string | undefined,
-  flags: ManyFlags,
-): BulkBody["filter"] | undefined {
+export function filterOf(command: Command, runId: string | undefined, flags: ManyFlags): BulkFilter | undefined {
   const { status, workflow, workflowVersion, parent, createdAfter, createdBefore } = flags;
   const filter = {
     // What is no status is refused by the orchestrator, which knows them all.
-    ...(status === undefined ? {} : { status: status.split(",") as NonNullable<BulkBody["filter"]["status"]> }),
+    ...(status === undefined ? {} : { status: status.split(",") as NonNullable<BulkFilter["status"]> }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(workflowVersion === undefined ? {} : { version: workflowVersion }),
     ...(parent === undefined ? {} : { parent }),
@@ -69,7 +65,7 @@ interface Deed {
 export async function tellMany(
   command: Command,
   { aiki, json }: Session,
-  filter: BulkBody["filter"],
+  filter: BulkFilter,
   flags: ManyFlags,
   { verb, listed, send }: Deed,
 ): Promise<Omit<BulkResult, "next"> | undefined> {
