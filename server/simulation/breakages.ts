@@ -253,6 +253,24 @@ export const BREAKAGES: readonly Breakage[] = [
     }),
   },
   {
+    name: "a message starts a run before its time",
+    rule: "a timer is never early",
+    store: (verbs) => ({
+      ...verbs,
+      claim: async (limits) => (await verbs.claim(limits)).map((run) => ({ ...run, startAt: undefined })),
+    }),
+  },
+  {
+    name: "a cancel does not reach the children of the last commit",
+    rule: "29",
+    store: aroundCommit({
+      before: (commit) =>
+        commit.next.type === "end"
+          ? { ...commit, messages: commit.messages.filter(({ body }) => body.kind !== "cancel") }
+          : commit,
+    }),
+  },
+  {
     name: "a child's end reaches its parent in a statement of its own",
     rule: "messages in the same statement",
     store: (verbs) => {

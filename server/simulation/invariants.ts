@@ -13,6 +13,7 @@ interface Before {
   gen: number;
   seq: number;
   status: Row["status"];
+  startAt: number | null;
   records: number;
   claims: number;
   ended: boolean;
@@ -47,10 +48,14 @@ export class Invariants {
         this.#before.set(row, before);
       }
       this.#checkFence(row, before);
+      this.#checkStart(row, before);
       this.#checkRecords(row, before);
       this.#checkMail(row, before);
       if (!row.end) this.#checkReason(row, before);
-      else before.ended = true;
+      else if (!before.ended) {
+        before.ended = true;
+        this.#checkChildren(row);
+      }
       before.status = row.status;
     }
   }
@@ -66,6 +71,7 @@ export class Invariants {
       gen: row.gen,
       seq: row.seq,
       status: row.status,
+      startAt: row.startAt,
       records: 0,
       claims: 0,
       ended: false,
@@ -97,6 +103,33 @@ export class Invariants {
     // A message to a run that has ended is refused, so that every cancel here came before the end.
     if (row.end && row.cancelN > 0 && row.end.status !== "cancelled") {
       bad("CANCEL", `${id} ${row.end.status} after an acknowledged cancel`);
+    }
+  }
+
+  /** A run that is to start later begins when its time has come or when somebody wakes it. */
+  #checkStart(row: Row, before: Before): void {
+    const { id } = row.facts;
+    const { startAt } = before;
+    before.startAt = row.startAt;
+    if (row.end) return;
+    if (row.startAt !== null) {
+      if (row.startAt !== startAt) bad("START", `${id} was to start at ${startAt}, now at ${row.startAt}`);
+      if (row.status !== "scheduled" && row.status !== "paused")
+        bad("START", `${id} is ${row.status} before its start`);
+      return;
+    }
+    if (startAt === null || startAt <= this.#now()) return;
+    if (!row.mail.slice(0, row.seen).some(({ body }) => body.kind === "wakeup")) {
+      bad("EARLY", `${id} began ${startAt - this.#now()} ms early`);
+    }
+  }
+
+  /** A run that was cancelled has told its children. */
+  #checkChildren({ facts, end }: Row): void {
+    if (end?.status !== "cancelled") return;
+    for (const child of this.#rows.values()) {
+      if (child.facts.parent?.id !== facts.id || child.end) continue;
+      if (child.cancelN === 0) bad("CASCADE", `${child.facts.id} goes on and its parent ${facts.id} was cancelled`);
     }
   }
 
@@ -189,6 +222,9 @@ export class Invariants {
       if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
     }
     if (row.dueAt === null && !open) bad("ORPHAN", `${id} has no reason to progress`);
+    if (row.status === "scheduled" && row.dueAt !== row.startAt) {
+      bad("LOSTTIMER", `${id} is due at ${row.dueAt} and starts at ${row.startAt}`);
+    }
     if (row.status === "suspended" && row.dueAt !== (earliest ?? null)) {
       bad("LOSTTIMER", `${id} is due at ${row.dueAt}, its earliest timer at ${earliest}`);
     }

@@ -7,6 +7,7 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
   return {
     now: () => store.now(),
     start: (run, leaseMs) => store.start(run, leaseMs),
+    appendWhere: (where, message) => store.appendWhere(where, message),
     claim: (limits) => store.claim(limits),
     load: (ns, id) => store.load(ns, id),
     readMail: (ns, id, after) => store.readMail(ns, id, after),

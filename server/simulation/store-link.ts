@@ -52,6 +52,7 @@ export function storeLink(options: LinkOptions): RunStore {
     },
     start: (run, leaseMs) => call("start", () => store.start(run, leaseMs)),
     append: (message, most) => call("append", () => store.append(message, most)),
+    appendWhere: (where, message) => call("appendWhere", () => store.appendWhere(where, message)),
     claim: (limits) => call("claim", () => store.claim(limits)),
     load: (ns, id) => call("load", () => store.load(ns, id)),
     readMail: (ns, id, after) => call("readMail", () => store.readMail(ns, id, after)),

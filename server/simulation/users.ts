@@ -2,7 +2,7 @@
 import { newId } from "@aikirun/protocol";
 import { inputHash } from "@aikirun/protocol/canonical";
 import type { MessageBody, NewRun } from "../src/core/run.js";
-import { StoreUnavailable } from "../src/store/port.js";
+import { type ControlBody, type RunFilter, StoreUnavailable } from "../src/store/port.js";
 import type { Replica } from "./replica.js";
 import { NS, type Surroundings } from "./surroundings.js";
 import { Violation } from "./violation.js";
@@ -91,11 +91,32 @@ export class Users {
 
   async #meddle(runId: string): Promise<void> {
     await this.#wait(0, 120);
-    const kind = this.#world.random.pick(["cancel", "pause", "wakeup", "wakeup"] as const);
-    await this.#send(runId, kind === "cancel" ? { kind, reason: "enough" } : { kind });
+    const { random, rows } = this.#world;
+    const kind = random.pick(["cancel", "pause", "wakeup", "wakeup"] as const);
+    // Now and then somebody means every run of the same workflow.
+    const workflow = [...rows.values()].find(({ facts }) => facts.id === runId)?.facts.workflow;
+    const whom = workflow !== undefined && random.chance(0.2) ? { workflow } : runId;
+    await this.#control(whom, kind === "cancel" ? { kind, reason: "enough" } : { kind });
     if (kind !== "pause") return;
     await this.#wait(0, 60);
-    await this.#send(runId, { kind: "resume" });
+    await this.#control(whom, { kind: "resume" });
+  }
+
+  #control(whom: string | RunFilter, body: ControlBody): Promise<void> {
+    return typeof whom === "string" ? this.#send(whom, body) : this.#sendAll(whom, body);
+  }
+
+  /** Page after page, each again under the same id until its outcome is known. */
+  async #sendAll(filter: RunFilter, body: ControlBody): Promise<void> {
+    const { random, now } = this.#world;
+    const eventId = newId("msg", now(), random.bytes(16));
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      const where = { ns: NS, filter, cursor, limit: 1 };
+      await this.#request(async ({ store, dispatcher }) => {
+        ({ cursor } = await store.appendWhere(where, { eventId, body }));
+        if (random.chance(0.8)) dispatcher.wake();
+      });
+    }
   }
 
   /** The same message again, under the same id, until its outcome is known. */

@@ -124,6 +124,16 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
         return make("z").start(run, ends.join());
       },
     });
+  const refs = () =>
+    workflow({ name: "refs" }).v(VERSION, {
+      async handler(run) {
+        const one = tiny().with("reference.id", "one").with("trigger", { type: "delayed", delay: 20 });
+        const [first, same] = await Promise.all([one.startAsChild(run, "0"), one.startAsChild(run, "0")]);
+        const result = await first.waitForStatus("completed");
+        const seen = result.success ? String(result.state.output) : result.cause;
+        return make("z").start(run, first.id === same.id ? seen : "two children for one reference");
+      },
+    });
   const late = () =>
     workflow({ name: "late" }).v(VERSION, {
       async handler(run) {
@@ -182,6 +192,7 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
     tiny,
     child,
     kids,
+    refs,
     late,
     flaky: retries,
     bran: branches,
@@ -202,6 +213,7 @@ export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
   tiny: [],
   child: [],
   kids: [],
+  refs: [],
   late: [],
   flaky: ["x"],
   bran: ["x", "y"],

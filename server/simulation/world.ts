@@ -52,6 +52,7 @@ const SETTINGS = {
   storeRetryMs: 5,
   maxLost: 6,
   maxTries: 4,
+  maxTold: 1,
 };
 const LEASE_MS = 150;
 /** A lease that outlives a world without faults: nothing may run twice there. */

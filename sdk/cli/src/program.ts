@@ -13,6 +13,7 @@ import { keysPublicCommand } from "./commands/keys-public.js";
 import { keysRevokeCommand } from "./commands/keys-revoke.js";
 import { migrateCommand } from "./commands/migrate.js";
 import { runsCancelCommand } from "./commands/runs-cancel.js";
+import { runsPauseCommand, runsResumeCommand, runsWakeupCommand } from "./commands/runs-control.js";
 import { runsGetCommand } from "./commands/runs-get.js";
 import { runsHistoryCommand } from "./commands/runs-history.js";
 import { runsListCommand } from "./commands/runs-list.js";
@@ -48,6 +49,9 @@ export function program(): Command {
     runsHistoryCommand(),
     runsWatchCommand(),
     runsCancelCommand(),
+    runsPauseCommand(),
+    runsResumeCommand(),
+    runsWakeupCommand(),
     runsRequeueCommand(),
     runsSendEventCommand(),
   ]);

@@ -13,6 +13,7 @@ export function runText(run: Run): string {
     ["reference", run.reference === undefined ? undefined : printable(run.reference)],
     ["parent", run.parent],
     ["created", instantText(run.createdAt)],
+    ["starts", run.status === "scheduled" && run.nextAt !== undefined ? instantText(run.nextAt) : undefined],
     [
       "ended",
       run.endedAt === undefined

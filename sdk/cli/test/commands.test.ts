@@ -41,7 +41,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
-/** Answers each `METHOD /path` with the JSON of a test, and everything else with 404. */
+/** Answers each `METHOD /path` with the JSON of a test, or what it makes of the body, and everything else with 404. */
 async function orchestrator(routes: Routes) {
   const bodies: Record<string, unknown> = {};
   const server = createServer(async (request, response) => {
@@ -49,7 +49,8 @@ async function orchestrator(routes: Routes) {
     for await (const chunk of request) text += chunk;
     const route = `${request.method} ${request.url}`;
     if (text) bodies[route] = JSON.parse(text);
-    const answer = routes[route];
+    const given = routes[route];
+    const answer: unknown = typeof given === "function" ? given(bodies[route]) : given;
     const missing = { error: { code: "NOT_FOUND", message: `There is no ${request.url}.` } };
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(answer ?? missing));
@@ -91,6 +92,20 @@ test("runs start finds the version, takes JSON from a pipe, and follows the run 
   expect(stdout).toContain("completed after 1.5 s");
   expect(stdout).toContain('"greeting": "Hello, Ada!"');
   expect(bodies["POST /v1/runs"]).toMatchObject({ workflow: "hello", version: "1.0.0", input: { name: "Ada" } });
+});
+
+test("runs start at a date; runs get tells when", async () => {
+  const at = Date.parse("2030-01-02T03:04:05Z");
+  const scheduled = { ...run, status: "scheduled", endedAt: undefined, output: undefined, nextAt: at };
+  const { env, bodies } = await orchestrator({
+    "GET /v1/workflows": { workflows: [served] },
+    "POST /v1/runs": { run: scheduled, existing: false },
+    [`GET /v1/runs/${RUN}`]: scheduled,
+  });
+  const utc = { ...env, TZ: "UTC" };
+  expect((await aiki(["runs", "start", "hello", "--at", "2030-01-02T03:04:05Z"], { env: utc })).code).toBe(0);
+  expect(bodies["POST /v1/runs"]).toMatchObject({ trigger: { type: "at", at } });
+  expect((await aiki(["runs", "get", RUN], { env: utc })).stdout).toMatch(/starts +2030-01-02 03:04:05/);
 });
 
 test("watch exits with 1 when the run failed, and prints lines of JSON for machines", async () => {
@@ -146,6 +161,53 @@ test("a workflow that nobody serves is refused after every endpoint was asked ag
     `WORKFLOW_NOT_SERVED Nobody serves helo. Served: hello@1.0.0 (${endpoint.name}). Add it to serveAiki([...]), or name a version to let the run wait.\n`,
   );
   expect(Object.keys(bodies)).toEqual([`POST /v1/endpoints/${endpoint.id}/refresh`]);
+});
+
+test.each([
+  ["pause", /^Pausing/],
+  ["resume", /^Resumed/],
+  ["wakeup", /^Woke/],
+  ["requeue", /^Requeued/],
+])("runs %s tells one run, and says so", async (verb, said) => {
+  const { env, bodies } = await orchestrator({ [`POST /v1/runs/${RUN}/${verb}`]: { duplicate: false } });
+  const { code, stdout } = await aiki(["runs", verb, RUN], { env });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(said);
+  expect(bodies[`POST /v1/runs/${RUN}/${verb}`]).toEqual({ id: expect.stringMatching(/^msg_/) });
+});
+
+test("runs cancel by filter goes on to the last page, under one id, and counts", async () => {
+  const asked: { id: string; cursor?: string }[] = [];
+  const { env } = await orchestrator({
+    "POST /v1/runs/cancel": (body: { id: string; cursor?: string }) => {
+      asked.push(body);
+      return body.cursor === undefined ? { sent: 1_000, duplicate: 0, next: RUN } : { sent: 12, duplicate: 3 };
+    },
+  });
+  const flags = ["--workflow", "hello", "--status", "stalled,suspended", "--created-before", "2026-11-22T08:30:00Z"];
+  const text = await aiki(["runs", "cancel", ...flags, "--reason", "old", "--yes"], { env });
+  expect(text).toEqual({ code: 0, stdout: "Cancelling 1015 runs.\n", stderr: "1000 runs so far\n" });
+  const filter = {
+    workflow: "hello",
+    status: ["stalled", "suspended"],
+    createdBefore: Date.parse("2026-11-22T08:30:00Z"),
+  };
+  const id = expect.stringMatching(/^msg_/);
+  expect(asked).toEqual([
+    { id, filter, limit: 1_000, reason: "old" },
+    { id, filter, limit: 1_000, reason: "old", cursor: RUN },
+  ]);
+  expect(asked[1]?.id).toBe(asked[0]?.id);
+  const json = await aiki(["runs", "cancel", "--all", "--yes", "--json"], { env });
+  expect(json).toEqual({ code: 0, stdout: '{"sent":1012,"duplicate":3}\n', stderr: "" });
+  expect(asked.at(-1)).toMatchObject({ filter: {} });
+});
+
+test("runs requeue by filter", async () => {
+  const { env, bodies } = await orchestrator({ "POST /v1/runs/requeue": { sent: 2, duplicate: 0 } });
+  const { code, stdout } = await aiki(["runs", "requeue", "--workflow", "hello", "--yes"], { env });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "Requeued 2 runs.\n" });
+  expect(bodies["POST /v1/runs/requeue"]).toMatchObject({ filter: { workflow: "hello" } });
 });
 
 test("endpoints register sends every flag; header values may come from the environment", async () => {
@@ -245,7 +307,15 @@ test.each([
   [["runs", "list", "--limit", "0"], "Expected a whole number from 1 to 500."],
   [["runs", "get"], "missing required argument 'run-id'"],
   [["runs", "get", "a", "b"], "too many arguments"],
+  [["runs", "cancel"], "name a run, or say which"],
+  [["runs", "cancel", RUN, "--all"], "not both"],
+  [["runs", "cancel", "--all"], "say --yes"],
+  [["runs", "requeue", "--workflow", "w", "--json"], "say --yes"],
+  [["runs", "requeue", "--status", "failed", "--yes"], "only stalled runs"],
+  [["runs", "pause"], "missing required argument 'run-id'"],
   [["runs", "start", "w@1", "--input", "{name:1}"], "This is not JSON"],
+  [["runs", "start", "w@1", "--at", "soon"], "Expected a date"],
+  [["runs", "start", "w@1", "--at", "2030-01-01", "--delay", "1h"], "cannot be used with"],
   [["runs", "start", "w@1", "--input", "@/nowhere.json"], "Cannot read @/nowhere.json"],
   [["endpoints", "register", "https://x", "--header", "a=env:NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"],
   [["check"], "missing required argument 'url'"],

@@ -1,3 +1,4 @@
+import type { ApiError } from "@aikirun/protocol";
 import { AikiError, ERROR_CODES, type ErrorCode } from "@aikirun/protocol/canonical";
 import type { HttpAnswer } from "@aikirun/protocol/http";
 import type { Settings } from "./settings.js";
@@ -24,9 +25,18 @@ export function readAnswer({ status, header, text }: HttpAnswer, settings: Setti
     );
   }
   if (status === 401) return { ok: false, error: unauthorized(settings) };
-  const code = (ERROR_CODES as readonly string[]).includes(error.code) ? (error.code as ErrorCode) : "BAD_RESPONSE";
-  const details = { ...error.details, status, ...(code === error.code ? {} : { code: error.code }) };
-  return { ok: false, error: new AikiError(code, error.message, { details }) };
+  return { ok: false, error: errorFrom(error, { httpStatus: status }) };
+}
+
+/** An error of the orchestrator as it is thrown here. A code of a newer orchestrator stands in its details. */
+export function errorFrom(
+  { code: given, message, details: more }: ApiError["error"],
+  details: Readonly<Record<string, unknown>>,
+): AikiError {
+  const code = (ERROR_CODES as readonly string[]).includes(given) ? (given as ErrorCode) : "BAD_RESPONSE";
+  return new AikiError(code, message, {
+    details: { ...more, ...details, ...(code === given ? {} : { code: given }) },
+  });
 }
 
 function unauthorized(settings: Settings): AikiError {
@@ -35,7 +45,7 @@ function unauthorized(settings: Settings): AikiError {
       ? `${settings.url} wants an API key and AIKI_API_KEY is missing.`
       : `${settings.url} refused the API key: AIKI_API_KEY is revoked, expired, or of another orchestrator or namespace.`;
   return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`.`, {
-    details: { status: 401 },
+    details: { httpStatus: 401 },
   });
 }
 

@@ -1,5 +1,7 @@
 import type {
   ApiKey,
+  BulkBody,
+  BulkResult,
   CheckEndpointBody,
   CheckResult,
   CreatedKey,
@@ -16,6 +18,7 @@ import { AikiError, newId } from "@aikirun/protocol/canonical";
 import { jsonOrThrow } from "./payload.js";
 import { WAIT_RETRY } from "./retry.js";
 import type { ClientOptions } from "./settings.js";
+import { startRuns } from "./start-runs.js";
 import { type Transport, transport } from "./transport.js";
 import { waitForEnd } from "./wait-for-end.js";
 
@@ -28,8 +31,13 @@ export interface Client extends WorkflowClient {
   listRuns(query?: ListRunsQuery): Promise<RunPage>;
   /** Records after record `after`, oldest first; `next` is there when more may follow. */
   readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
-  /** Lets a stalled run go on from where it stands. Rejects with `RUN_ENDED` when it has ended. */
-  requeueRun(runId: string): Promise<void>;
+  /**
+   * Cancels the live runs of a filter and their children, newest first, at most `limit` (`LIMITS.bulkRuns`). `next` goes
+   * into `cursor` to go on. Takes effect at each run's next commit.
+   */
+  cancelRuns(body: BulkBody): Promise<BulkResult>;
+  /** The same for the stalled runs of a filter, which go on. */
+  requeueRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
   /**
@@ -57,7 +65,7 @@ export function client(options: ClientOptions = {}): Client {
   return { ...runs(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
+type RunCalls = keyof WorkflowClient | "cancelRuns" | "requeueRuns" | "listRuns" | "readHistory" | "listWorkflows";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -65,13 +73,15 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       const input = jsonOrThrow(body.input, `The input of ${body.workflow}`);
       return send({ method: "POST", path: "/v1/runs", body: { ...body, id: body.id ?? newId("run"), input } });
     },
+    startRuns: (bodies) => startRuns(send, bodies),
     getRun: (runId) => send({ method: "GET", path: path("runs", runId) }),
     async findRun(query) {
       const page = await send<RunPage>({ method: "GET", path: "/v1/runs", query: { ...query, limit: 1 } });
       const found = page.runs[0];
       if (found) return send({ method: "GET", path: path("runs", found.id) });
-      const { workflow, version, reference } = query;
-      throw new AikiError("NOT_FOUND", `No run of ${workflow}@${version} has the reference id "${reference}".`, {
+      const { workflow, version, reference, parent } = query;
+      const whose = parent === undefined ? "No run" : `No child of ${parent}`;
+      throw new AikiError("NOT_FOUND", `${whose} of ${workflow}@${version} has the reference id "${reference}".`, {
         details: query,
       });
     },
@@ -101,9 +111,12 @@ function runs(send: Transport): Pick<Client, RunCalls> {
         if (!(error instanceof AikiError && error.code === "RUN_ENDED")) throw error;
       }
     },
-    async requeueRun(runId) {
-      await send({ method: "POST", path: path("runs", runId, "requeue"), body: { id: newId("msg") } });
-    },
+    pauseRun: (runId) => control(send, runId, "pause"),
+    resumeRun: (runId) => control(send, runId, "resume"),
+    wakeupRun: (runId) => control(send, runId, "wakeup"),
+    requeueRun: (runId) => control(send, runId, "requeue"),
+    cancelRuns: (body) => send({ method: "POST", path: "/v1/runs/cancel", body: withMessageId(body) }),
+    requeueRuns: (body) => send({ method: "POST", path: "/v1/runs/requeue", body: withMessageId(body) }),
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
@@ -121,6 +134,9 @@ type EndpointCalls =
 
 /** How long the orchestrator may take for the describe and the replays of a check, on top of the ordinary time limit. */
 const CHECK_MS = 75_000;
+async function control(send: Transport, runId: string, verb: string): Promise<void> {
+  await send({ method: "POST", path: path("runs", runId, verb), body: withMessageId({}) });
+}
 
 function endpoints(send: Transport): Pick<Client, EndpointCalls> {
   return {
@@ -151,7 +167,12 @@ function keys(send: Transport): Pick<Client, "createKey" | "listKeys" | "revokeK
 }
 
 function withEventId<Body extends { id?: string | undefined; name: string; data?: unknown }>(body: Body): Body {
-  return { ...body, id: body.id ?? newId("msg"), data: jsonOrThrow(body.data, `The data of event ${body.name}`) };
+  return withMessageId({ ...body, data: jsonOrThrow(body.data, `The data of event ${body.name}`) });
+}
+
+/** Sent again after a lost answer, it is the same message. */
+function withMessageId<Body extends { id?: string | undefined }>(body: Body): Body {
+  return { ...body, id: body.id ?? newId("msg") };
 }
 
 function path(...parts: readonly string[]): string {

@@ -113,6 +113,24 @@ export type Run = z.infer<typeof runSchema>;
 export const startRunResultSchema = z.strictObject({ run: runSummarySchema, existing: z.boolean() });
 export type StartRunResult = z.infer<typeof startRunResultSchema>;
 
+export const startRunsBodySchema = z.strictObject({
+  /** Each as the body of `POST /v1/runs`. One that is wrong is answered for itself, and the others start. */
+  runs: z
+    .array(z.union([startRunBodySchema, z.unknown()]))
+    .min(1)
+    .max(LIMITS.batchRuns),
+});
+/** In the order given. */
+export const startRunsResultSchema = z.strictObject({
+  outcomes: z.array(
+    z.discriminatedUnion("outcome", [
+      z.strictObject({ outcome: z.enum(["created", "existing"]), run: runSummarySchema }),
+      z.strictObject({ outcome: z.literal("error"), error: apiErrorSchema.shape.error }),
+    ]),
+  ),
+});
+export type StartRunsResult = z.infer<typeof startRunsResultSchema>;
+
 export const runPageSchema = z.strictObject({ runs: z.array(runSummarySchema), next: z.string().optional() });
 export type RunPage = z.infer<typeof runPageSchema>;
 
@@ -124,7 +142,7 @@ export const listRunsQuerySchema = z.strictObject({
   parent: runIdSchema.optional(),
   createdAfter: z.coerce.number().int().optional(),
   createdBefore: z.coerce.number().int().optional(),
-  cursor: z.string().max(200).optional(),
+  cursor: z.string().max(LIMITS.cursorChars).optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.pageRows).optional(),
 });
 export type ListRunsQuery = z.infer<typeof listRunsQuerySchema>;
@@ -156,7 +174,47 @@ export const cancelBodySchema = z.strictObject({
   id: messageIdSchema.optional(),
   reason: z.string().max(LIMITS.reasonChars).optional(),
 });
-export const requeueBodySchema = z.strictObject({ id: messageIdSchema.optional() });
+/** Pause, resume, wakeup, requeue. The same id again is the same request. */
+export const controlBodySchema = z.strictObject({ id: messageIdSchema.optional() });
+
+/**
+ * Which runs a request to many of them means: as in `GET /v1/runs`. An empty filter means all. `reference` is that of
+ * runs that were started from outside; with `parent`, of that run's children.
+ */
+export const runFilterSchema = z.strictObject({
+  status: z.array(runStatusSchema).min(1).optional(),
+  workflow: nameSchema.optional(),
+  version: versionSchema.optional(),
+  reference: referenceIdSchema.optional(),
+  parent: runIdSchema.optional(),
+  createdAfter: instantSchema.optional(),
+  createdBefore: instantSchema.optional(),
+});
+export type BulkFilter = z.infer<typeof runFilterSchema>;
+
+export const bulkBodySchema = z.strictObject({
+  /** Made by the client: what a run has got under this id it does not get again. */
+  id: messageIdSchema.optional(),
+  filter: runFilterSchema,
+  /** Where the request before ended. */
+  cursor: runIdSchema.optional(),
+  /** Most runs that this request reaches. */
+  limit: z.number().int().min(1).max(LIMITS.bulkRuns).optional(),
+});
+export const bulkCancelBodySchema = bulkBodySchema.extend({
+  reason: z.string().max(LIMITS.reasonChars).optional(),
+});
+export type BulkBody = z.infer<typeof bulkCancelBodySchema>;
+export const bulkResultSchema = z.strictObject({
+  /** Runs that were told. */
+  sent: z.number().int(),
+  /** Runs that had been told by an earlier request under the same id. */
+  duplicate: z.number().int(),
+  /** There may be more: give as `cursor` to go on. */
+  next: runIdSchema.optional(),
+});
+export type BulkResult = z.infer<typeof bulkResultSchema>;
+
 export const sendEventBodySchema = z.strictObject({
   /** Made by the client: the same id again is the same event. */
   id: messageIdSchema.optional(),
@@ -195,8 +253,8 @@ export const registerEndpointBodySchema = z.strictObject({
     .record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/), z.string().max(LIMITS.headerChars))
     .refine((headers) => Object.keys(headers).length <= LIMITS.endpointHeaders, "has too many headers")
     .optional(),
-  maxDurationMs: z.number().int().min(1_000).max(86_400_000).optional(),
-  concurrency: z.number().int().min(1).max(10_000).optional(),
+  maxDurationMs: z.number().int().min(1_000).max(LIMITS.invocationMs).optional(),
+  concurrency: z.number().int().min(1).max(LIMITS.endpointConcurrency).optional(),
   contentType: z.enum(["application/vnd.aiki.v1+json", "application/json"]).optional(),
   signatureHeader: z.enum(["authorization", "aiki-signature"]).optional(),
   takeOver: z.boolean().optional(),

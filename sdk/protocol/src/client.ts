@@ -5,22 +5,30 @@
  * Every method rejects with an `AikiError`: the orchestrator's own code (`NOT_FOUND`, `REFERENCE_CONFLICT`, …), or
  * `ORCHESTRATOR_UNREACHABLE`, `BAD_RESPONSE`. Retries of a lost answer are the client's; it makes absent ids itself.
  */
+
 import type {
   MulticastBody,
   MulticastResult,
   Run,
+  RunSummary,
   SendEventBody,
   StartRunBody,
   StartRunResult,
   WaitResult,
 } from "./api.js";
+import type { AikiError } from "./errors.js";
 
 export interface WorkflowClient {
   startRun(body: StartRunBody): Promise<StartRunResult>;
+  /** Any number of runs, an outcome for each in the order given: one that is refused keeps no other from starting. */
+  startRuns(bodies: readonly StartRunBody[]): Promise<StartRunOutcome[]>;
   /** Rejects with `NOT_FOUND`. */
   getRun(runId: string): Promise<Run>;
-  /** The run of this workflow version with this reference id. Rejects with `NOT_FOUND`. */
-  findRun(by: { workflow: string; version: string; reference: string }): Promise<Run>;
+  /**
+   * The run of this workflow version with this reference id: one that was started from outside, or with `parent` a child
+   * of that run. Rejects with `NOT_FOUND`.
+   */
+  findRun(by: { workflow: string; version: string; reference: string; parent?: string }): Promise<Run>;
   /**
    * Resolves when the run has ended, or with `ended: false` after `timeoutMs` (absent: waits for ever, poll after poll).
    * Rejects with `ABORTED` when the signal aborts.
@@ -30,4 +38,16 @@ export interface WorkflowClient {
   /** At most `LIMITS.batchRuns` runs. One outcome for each, in the order given. */
   multicastEvent(body: MulticastBody): Promise<MulticastResult>;
   cancelRun(runId: string, body: { reason?: string }): Promise<void>;
+  /** Holds a run after what is under way; rejects with `RUN_ENDED`, as the following do. */
+  pauseRun(runId: string): Promise<void>;
+  /** Lets a paused run go on. Nothing happens to a run that is not paused. */
+  resumeRun(runId: string): Promise<void>;
+  /** Ends the sleeps that are open, and starts a run that was to start later. Nothing else is woken. */
+  wakeupRun(runId: string): Promise<void>;
+  /** Lets a stalled run go on from where it stands. Nothing happens to a run that is not stalled. */
+  requeueRun(runId: string): Promise<void>;
 }
+
+export type StartRunOutcome =
+  | { readonly outcome: "created" | "existing"; readonly run: RunSummary }
+  | { readonly outcome: "error"; readonly error: AikiError };

@@ -26,15 +26,20 @@ export const LIMITS = {
   errorStackChars: 32_768,
   /** Errors in a chain of causes. */
   errorCauses: 8,
-  /** Longest duration of a sleep, timeout or delay: ten years. */
+  /** Longest duration of a sleep, timeout or delay, and farthest dated start: ten years. */
   durationMs: 3650 * 24 * 60 * 60 * 1000,
-  /** Attempts that a retry policy may name. */
+  /** Attempts that a retry policy may name, and the factor by which it may raise its delay. */
   retryAttempts: 1_000_000,
+  retryFactor: 1_000,
   /** Characters of a reason given with a cancel. */
   reasonChars: 1_000,
   /** Registered extra headers per endpoint, and characters of each value. */
   endpointHeaders: 20,
   headerChars: 4_096,
+  /** Milliseconds that an endpoint's host may let one invocation last: a day. */
+  invocationMs: 24 * 60 * 60 * 1000,
+  /** Pushes that one endpoint may get at a time. */
+  endpointConcurrency: 10_000,
   /** Longest URL. */
   urlChars: 2_048,
   /** Workflow versions in one manifest. */
@@ -47,8 +52,11 @@ export const LIMITS = {
   batchCheckpoints: 100,
   /** Runs in flight that one check replays. */
   checkedRuns: 1_000,
-  /** Rows of one page. */
+  /** Runs that one request with a filter reaches. */
+  bulkRuns: 10_000,
+  /** Rows of one page, and characters of the cursor that leads to the next. */
   pageRows: 500,
+  cursorChars: 200,
   /** Longest long poll. */
   waitMs: 60_000,
 } as const;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  bulkCancelBodySchema,
   canonicalJson,
   checkEndpointBodySchema,
   childRunId,
@@ -19,6 +20,7 @@ import {
   replayRequestSchema,
   runIdSchema,
   startRunBodySchema,
+  startRunsBodySchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -59,6 +61,8 @@ const schemas = {
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
   checkEndpointBody: checkEndpointBodySchema,
+  startRunsBody: startRunsBodySchema,
+  bulkCancelBody: bulkCancelBodySchema,
   commands: commandsSchema,
 };
 const messages = read<{

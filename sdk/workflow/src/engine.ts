@@ -5,6 +5,7 @@ import type { Duration } from "./duration.js";
 import type { AnyEvent, EventMap, NoEvents, ReceivedBy } from "./event.js";
 import type { Logger } from "./logger.js";
 import type { StandardSchemaV1 } from "./schema.js";
+import type { Reference } from "./start.js";
 import type { TaskCall } from "./task.js";
 
 /** Options that a run was started with. */
@@ -53,7 +54,7 @@ export interface ChildCall {
   readonly workflow: string;
   readonly version: string;
   readonly inputSchema: StandardSchemaV1 | undefined;
-  readonly reference: string | undefined;
+  readonly reference: Reference | undefined;
   readonly delayMs: number | undefined;
 }
 

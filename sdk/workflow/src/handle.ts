@@ -23,6 +23,17 @@ export interface RunHandle<Output, Events extends EventMap> {
   ): Promise<WaitOutcome<Status, Output, "run_terminated" | "timeout" | "aborted">>;
   /** Cancels the run and its children. Resolves when the cancel is stored; a run that has ended stays as it is. */
   cancel(reason?: string): Promise<void>;
+  /**
+   * Holds the run: what is under way is recorded, then nothing is pushed and no timer comes due until `resume`. Resolves
+   * when the request is stored. Rejects with `RUN_ENDED`, as do the following.
+   */
+  pause(): Promise<void>;
+  /** Lets a paused run go on; its timers that came due meanwhile are made up for. */
+  resume(): Promise<void>;
+  /** Ends the run's open sleeps with `{ cancelled: true }`, and starts a run that was to start later. */
+  wakeup(): Promise<void>;
+  /** Lets a stalled run go on, once what stalled it is mended. */
+  requeue(): Promise<void>;
 }
 
 export function runHandle<Output, Events extends EventMap>(
@@ -65,5 +76,9 @@ export function runHandle<Output, Events extends EventMap>(
     // The implementation also covers the overload without options, in which only `run_terminated` can come out.
     waitForStatus: waitForStatus as RunHandle<Output, Events>["waitForStatus"],
     cancel: (reason) => client.cancelRun(id, reason === undefined ? {} : { reason }),
+    pause: () => client.pauseRun(id),
+    resume: () => client.resumeRun(id),
+    wakeup: () => client.wakeupRun(id),
+    requeue: () => client.requeueRun(id),
   };
 }

@@ -10,6 +10,7 @@ export { consoleLogger, type Logger } from "./logger.js";
 export type { StandardSchemaV1 } from "./schema.js";
 export type { HandleEvent, SendOutcome, VersionEvent } from "./send-event.js";
 export type { ChildHandle, Reference, Trigger, WorkflowStarter } from "./start.js";
+export type { StartOutcome } from "./start-many.js";
 export { type Task, type TaskContext, type TaskDefinition, task } from "./task.js";
 export type { EndState, WaitOutcome } from "./wait-outcome.js";
 export {

@@ -1,10 +1,11 @@
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
 
-const CONTROL = /[\u0000-\u001f\u007f]/;
+/** What no name can hold everywhere: control characters, and lone surrogates, which UTF-8 does not have. */
+const UNPRINTABLE = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
 /** Throws `INVALID_ARGUMENT` unless the text is a name that the protocol carries. */
 export function checkName(name: unknown, what: string, maxChars: number = LIMITS.nameChars): asserts name is string {
-  if (typeof name !== "string" || name.length === 0 || name.length > maxChars || CONTROL.test(name)) {
+  if (typeof name !== "string" || name.length === 0 || name.length > maxChars || UNPRINTABLE.test(name)) {
     throw new AikiError(
       "INVALID_ARGUMENT",
       `${what} must be 1 to ${maxChars} printable characters, not ${JSON.stringify(name)?.slice(0, 100)}.`,

@@ -9,6 +9,7 @@ import type { Args } from "./json.js";
 import { checkName } from "./names.js";
 import { recordable } from "./record.js";
 import { check, type StandardSchemaV1 } from "./schema.js";
+import { type StartOutcome, startMany } from "./start-many.js";
 import { type WaitOutcome, waitOutcome } from "./wait-outcome.js";
 
 /** When a run starts. `at` may lie in the past; then it starts at once. */
@@ -37,7 +38,20 @@ export interface WorkflowStarter<Wire, Output, Events extends EventMap> {
    * client rejects with.
    */
   start(client: WorkflowClient, ...input: Args<Wire>): Promise<RunHandle<Output, Events>>;
-  /** Starts a run as a child of this one; it runs in parallel with its parent. */
+  /**
+   * Starts a run for each input, with an outcome for each, in the order given: one that is refused keeps no other from
+   * starting. `reference` gives each run a reference id of its own.
+   */
+  startMany(
+    client: WorkflowClient,
+    inputs: readonly Wire[],
+    options?: { readonly reference?: (input: Wire, index: number) => string | Reference },
+  ): Promise<StartOutcome<Output, Events>[]>;
+  /**
+   * Starts a run as a child of this one; it runs in parallel with its parent. A reference id is the parent's own: a
+   * second call with it gives the same child, or with other input rejects with `REFERENCE_CONFLICT`, unless its
+   * `conflictPolicy` is `return_existing`.
+   */
   startAsChild(run: RunContext, ...input: Args<Wire>): Promise<ChildHandle<Output>>;
   with(path: "reference.id", id: string): WorkflowStarter<Wire, Output, Events>;
   with(path: "reference", reference: Reference): WorkflowStarter<Wire, Output, Events>;
@@ -75,6 +89,20 @@ export function starter<Wire, Output, Events extends EventMap>(
       const body = await startBody(version, options, input[0]);
       const { run } = await client.startRun(body);
       return runHandle<Output, Events>(client, run, version.events);
+    },
+    async startMany(client, inputs, { reference } = {}) {
+      if (options.reference) {
+        throw new AikiError(
+          "INVALID_ARGUMENT",
+          `One reference id is for one run. Give startMany a function: { reference: (input) => id }.`,
+        );
+      }
+      const bodies = inputs.map(async (input, index) => {
+        const named = reference?.(input, index);
+        const own = typeof named === "string" ? { id: named } : named;
+        return startBody(version, { ...options, ...(own && { reference: checkedReference(own) }) }, input);
+      });
+      return startMany<Output, Events>(client, version.events, bodies);
     },
     async startAsChild(run, ...input) {
       const call = { workflow: name, version: versionId, inputSchema: version.inputSchema, ...childOptions(options) };
@@ -151,17 +179,14 @@ function wireTrigger(trigger: Trigger): NonNullable<StartRunBody["trigger"]> {
   }
 }
 
-/** A parent's history must not hold instants of its own clock, and a child's reference always finds what exists. */
-function childOptions(options: StartOptions): { reference: string | undefined; delayMs: number | undefined } {
+/** A parent's history must not hold instants of its own clock. */
+function childOptions(options: StartOptions): { reference: Reference | undefined; delayMs: number | undefined } {
   const { reference, trigger } = options;
-  if (reference?.conflictPolicy !== undefined) {
-    throw new AikiError("INVALID_ARGUMENT", "startAsChild takes a reference id without a conflictPolicy.");
-  }
   if (trigger?.type === "at") {
     throw new AikiError("INVALID_ARGUMENT", "startAsChild takes the trigger types immediate and delayed, not at.");
   }
   return {
-    reference: reference?.id,
+    reference,
     delayMs: trigger?.type === "delayed" ? durationMs(trigger.delay, "The delay of a child") : undefined,
   };
 }

@@ -38,7 +38,12 @@ export interface WorkflowVersion<Input, Output, Events extends EventMap, Wire = 
   readonly events: VersionEvents<Events>;
   /** Rejects with `NOT_FOUND`, also when the run belongs to another workflow or version. */
   getHandleById(client: WorkflowClient, runId: string): Promise<RunHandle<Output, Events>>;
-  getHandleByReferenceId(client: WorkflowClient, reference: string): Promise<RunHandle<Output, Events>>;
+  /** With `parent`, the run id of a parent: its child of this version. Rejects with `NOT_FOUND`. */
+  getHandleByReferenceId(
+    client: WorkflowClient,
+    reference: string,
+    options?: { readonly parent?: string },
+  ): Promise<RunHandle<Output, Events>>;
 }
 
 export interface Workflow {
@@ -88,8 +93,8 @@ function defineVersion<Input, Output, Events extends EventMap, Wire>(
       }
       return runHandle<Output, Events>(client, run, events);
     },
-    async getHandleByReferenceId(client, reference) {
-      const run = await client.findRun({ workflow: name, version: versionId, reference });
+    async getHandleByReferenceId(client, reference, options = {}) {
+      const run = await client.findRun({ workflow: name, version: versionId, reference, ...options });
       return runHandle<Output, Events>(client, run, events);
     },
   };

@@ -132,6 +132,21 @@ checks("type what is sent to events", async () => {
   checkout.events.delivered.send(aiki, "run_1", { signedBy: 1 });
 });
 
+checks("start many, typed as one", async () => {
+  const outcomes = await survey.startMany(aiki, [{ customerId: "a" }, { customerId: "b" }], {
+    reference: (input) => input.customerId,
+  });
+  for (const outcome of outcomes) {
+    if (!outcome.success) continue;
+    const ended = await outcome.handle.waitForStatus("completed");
+    if (ended.success) expectTypeOf(ended.state.output.answers).toEqualTypeOf<number[]>();
+  }
+  // @ts-expect-error a wrong input among right ones
+  survey.startMany(aiki, [{ customerId: "a" }, { customerId: 1 }]);
+  // @ts-expect-error one reference id for many
+  survey.startMany(aiki, [{ customerId: "a" }], { reference: "a" });
+});
+
 checks("lose servability with a reference or a trigger", () => {
   serve([checkout, survey]);
   // @ts-expect-error options belong to a start

@@ -88,11 +88,21 @@ function recorder() {
     waitForEnd: { ended: true, run: { id: "run_1", status: "completed", output: { n: 1 } } },
     sendEvent: { duplicate: false },
   };
+  const answersTo = (bodies: { input: unknown }[]) =>
+    bodies.map(({ input }, i) =>
+      input === "2"
+        ? { outcome: "error", error: new AikiError("RUN_ID_CONFLICT", "taken") }
+        : {
+            outcome: i === 0 ? "existing" : "created",
+            run: { id: `run_${String(input)}`, workflow: "w", version: "1" },
+          },
+    );
   const client = new Proxy({} as WorkflowClient, {
     get:
       (_target, method: string) =>
       async (...args: unknown[]) => {
         calls.push([method, ...args]);
+        if (method === "startRuns") return answersTo(args[0] as { input: unknown }[]);
         if (method !== "multicastEvent") return answers[method];
         const [{ runs }] = args as [{ runs: { id: string }[] }];
         return { outcomes: runs.map(({ id }) => ({ id, outcome: "sent" })) };
@@ -153,6 +163,40 @@ describe("starting from a client", () => {
     ]);
   });
 
+  it("starts many, each with its own outcome and in the order given", async () => {
+    const { calls, client } = recorder();
+    const outcomes = await version
+      .with("trigger", { type: "delayed", delay: 5 })
+      .startMany(client, ["1", "x", "2", "3"], {
+        reference: (input, index) => (index === 3 ? { id: input, conflictPolicy: "return_existing" } : `r${input}`),
+      });
+    expect(outcomes).toMatchObject([
+      { success: true, existing: true, handle: { id: "run_1" } },
+      { success: false, error: { code: "SCHEMA_INVALID" } },
+      { success: false, error: { code: "RUN_ID_CONFLICT" } },
+      { success: true, existing: false, handle: { id: "run_3" } },
+    ]);
+    const body = { workflow: "w", version: "1", trigger: { type: "delayed", delayMs: 5 } };
+    expect(calls).toEqual([
+      [
+        "startRuns",
+        [
+          { ...body, input: "1", reference: { id: "r1" } },
+          { ...body, input: "2", reference: { id: "r2" } },
+          { ...body, input: "3", reference: { id: "3", conflictPolicy: "return_existing" } },
+        ],
+      ],
+    ]);
+    await expect(version.with("reference.id", "one").startMany(client, ["1"])).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    const loose = workflow({ name: "w" }).v("1", { handler: async (_run, _input: unknown) => {} });
+    expect(await loose.startMany(client, [() => 1, { at: 1 }])).toMatchObject([
+      { success: false, error: { code: "NOT_SERIALIZABLE" } },
+      { success: true },
+    ]);
+  });
+
   it("refuses bad input and bad events before the client is asked", async () => {
     const { calls, client } = recorder();
     await expect(version.start(client, "x")).rejects.toMatchObject({ code: "SCHEMA_INVALID" });
@@ -178,12 +222,20 @@ describe("starting from a client", () => {
     expect((await handle.refresh()).output).toEqual({ n: 1 });
     expect(handle.run.status).toBe("completed");
     await handle.cancel("enough");
+    await handle.pause();
+    await handle.resume();
+    await handle.wakeup();
+    await handle.requeue();
     await handle.events.at.with("reference.id", "e").send(new Date(0));
     expect(calls.slice(1)).toEqual([
       ["waitForEnd", "run_1", { timeoutMs: 2000 }],
       ["waitForEnd", "run_1", {}],
       ["getRun", "run_1"],
       ["cancelRun", "run_1", { reason: "enough" }],
+      ["pauseRun", "run_1"],
+      ["resumeRun", "run_1"],
+      ["wakeupRun", "run_1"],
+      ["requeueRun", "run_1"],
       ["sendEvent", "run_1", { name: "at", data: "1970-01-01T00:00:00.000Z", reference: "e" }],
     ]);
   });

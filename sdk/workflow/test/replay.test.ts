@@ -1,6 +1,7 @@
-import { event, type StandardSchemaV1, TaskFailedError, task, workflow } from "@aikirun/workflow";
+import { childRunId } from "@aikirun/protocol/canonical";
+import { type AikiError, event, type StandardSchemaV1, TaskFailedError, task, workflow } from "@aikirun/workflow";
 import { describe, expect, it } from "vitest";
-import { Orchestrator, silent } from "./orchestrator.js";
+import { Orchestrator, RUN_ID, silent } from "./orchestrator.js";
 
 const add = task({ name: "add", handler: ({ a, b }: { a: number; b: number }) => a + b });
 const leafVersion = workflow({ name: "leaf" }).v("1", { async handler() {} });
@@ -159,23 +160,42 @@ describe("children", () => {
     expect(await of.push()).toEqual({ state: "waiting", commands: [{ type: "run.completed", output: true }] });
   });
 
-  it("with a reference id take the recorded run's id", async () => {
-    const adopting = workflow({ name: "adopting" }).v("1", {
+  it("with a reference id are one child, known at once, and two without", async () => {
+    const referring = workflow({ name: "referring" }).v("1", {
       async handler(run) {
         const one = leaf.with("reference.id", "the-one");
         const [child, same] = await Promise.all([one.startAsChild(run, 1), one.startAsChild(run, 1)]);
-        expect(await one.startAsChild(run, 1)).toMatchObject({ id: same.id });
-        return child.id;
+        const others = [await leaf.startAsChild(run, 1), await leaf.startAsChild(run, 1)];
+        return [child.id === same.id, others[0]?.id === others[1]?.id, child.id];
       },
     });
-    const of = new Orchestrator(adopting);
-    const answer = await of.push();
-    expect(answer).toMatchObject({ state: "more", commands: [{ type: "child.start", reference: "the-one" }] });
-    expect(answer).toHaveProperty("commands.length", 1);
-    if (answer.state === "diverged") return;
-    const { key } = answer.commands[0] as { key: string };
-    of.append({ kind: "child", key, value: { state: "started", runId: "run_01kaqsxkz0zzzzzzzzzzzzzzzz" } });
-    expect(await of.finish()).toEqual({ state: "completed", output: "run_01kaqsxkz0zzzzzzzzzzzzzzzz" });
+    const answer = await new Orchestrator(referring).push();
+    if (answer.state === "diverged") throw new Error("diverged");
+    const starts = answer.commands.filter(({ type }) => type === "child.start");
+    expect(starts).toMatchObject([{ reference: "the-one" }, {}, {}]);
+    const { key } = starts[0] as { key: string };
+    expect(key).toBe("child:leaf:1:the-one#0");
+    expect(answer.commands.at(-1)).toMatchObject({
+      type: "run.completed",
+      output: [true, false, childRunId(RUN_ID, key)],
+    });
+  });
+
+  it("with a reference id and other input are a conflict that the handler can catch, or the same child", async () => {
+    const referring = workflow({ name: "referring" }).v("1", {
+      async handler(run) {
+        const first = await leaf.with("reference.id", "the-one").startAsChild(run, 1);
+        const refused = await leaf
+          .with("reference.id", "the-one")
+          .startAsChild(run, 2)
+          .catch((error: AikiError) => error.code);
+        const lenient = leaf.with("reference", { id: "the-one", conflictPolicy: "return_existing" });
+        return [refused, (await lenient.startAsChild(run, 2)).id === first.id];
+      },
+    });
+    expect(await new Orchestrator(referring).push()).toMatchObject({
+      commands: [{ type: "child.start", input: 1 }, { output: ["REFERENCE_CONFLICT", true] }],
+    });
   });
 });
 

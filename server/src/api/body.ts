@@ -2,8 +2,8 @@
 import { AikiError, type JsonValue, jsonTextDepth, LIMITS } from "@aikirun/protocol";
 import type { z } from "zod";
 
-/** What the API puts around a payload. */
-const ENVELOPE_DEPTH = 2;
+/** Nesting of a body that is parsed at all. Each payload in it has its own bound, so that one spoils no other. */
+const BODY_DEPTH = 2 * LIMITS.jsonDepth;
 
 /** `{}` when there is no body at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `JSON_TOO_DEEP`, `INVALID_REQUEST`. */
 export async function readJson(request: Request): Promise<unknown> {
@@ -12,7 +12,7 @@ export async function readJson(request: Request): Promise<unknown> {
   requireJson(request.headers.get("content-type"));
   const text = decode(await readBytes(request, length));
   if (text.trim() === "") return {};
-  if (jsonTextDepth(text) > LIMITS.jsonDepth + ENVELOPE_DEPTH) {
+  if (jsonTextDepth(text) > BODY_DEPTH) {
     throw new AikiError("JSON_TOO_DEEP", `The body nests deeper than ${LIMITS.jsonDepth} levels. Send flatter data.`);
   }
   try {
@@ -64,10 +64,16 @@ function tooLarge(): AikiError {
   return new AikiError("BODY_TOO_LARGE", `A body holds at most ${LIMITS.bodyBytes.toLocaleString("en-US")} bytes.`);
 }
 
-/** One input, output or event. `name` is the field that holds it. */
+/**
+ * One input, output or event. `name` is the field that holds it. Throws `PAYLOAD_TOO_LARGE`, `JSON_TOO_DEEP`.
+ */
 export function checkPayload(value: JsonValue | undefined, name: string): void {
   if (value === undefined) return;
   const text = JSON.stringify(value);
+  // Each level takes two brackets, so that most payloads need no look.
+  if (text.length > 2 * LIMITS.jsonDepth && jsonTextDepth(text) > LIMITS.jsonDepth) {
+    throw new AikiError("JSON_TOO_DEEP", `${name} nests deeper than ${LIMITS.jsonDepth} levels. Send flatter data.`);
+  }
   // A character is at most three bytes of UTF-8, so that most payloads need no count.
   if (text.length * 3 <= LIMITS.payloadBytes) return;
   const bytes = new TextEncoder().encode(text).byteLength;

@@ -1,5 +1,7 @@
 /** Every route of the API. */
+import { bulkRoutes } from "./bulk.js";
 import { checkpointRoutes } from "./checkpoints.js";
+import { controlRoutes } from "./control.js";
 import { endpointRoutes } from "./endpoints.js";
 import { eventRoutes } from "./events.js";
 import { keyRoutes } from "./key-routes.js";
@@ -9,6 +11,8 @@ import { systemRoutes } from "./system.js";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
+  ...controlRoutes,
+  ...bulkRoutes,
   ...eventRoutes,
   ...checkpointRoutes,
   ...endpointRoutes,

@@ -1,7 +1,6 @@
-/** `/v1/runs`: start, look, wait, cancel. */
+/** `/v1/runs`: start, look, wait. */
 import {
   AikiError,
-  cancelBodySchema,
   historyPageSchema,
   historyQuerySchema,
   inputHash,
@@ -9,12 +8,12 @@ import {
   listRunsQuerySchema,
   newId,
   type RunStatus,
-  requeueBodySchema,
   runIdSchema,
   runPageSchema,
   runSchema,
   runStatusSchema,
   type StartRunBody,
+  type StartRunResult,
   startRunBodySchema,
   startRunResultSchema,
   waitQuerySchema,
@@ -24,8 +23,8 @@ import { z } from "zod";
 import type { NewRun } from "../core/run.js";
 import { type RunFilter, StoreUnavailable } from "../store/port.js";
 import { checkPayload } from "./body.js";
-import { appendTo, runEnded, runNotFound } from "./mail.js";
-import { type Reply, type Route, route } from "./route.js";
+import { runNotFound } from "./mail.js";
+import { type Route, route } from "./route.js";
 import type { Services } from "./services.js";
 import { followRun } from "./stream.js";
 import { waitForEnd } from "./wait.js";
@@ -42,7 +41,10 @@ export const runRoutes: readonly Route[] = [
     summary: "Start a run. The same id and body again is the same request.",
     body: startRunBodySchema,
     answers: { 201: startRunResultSchema, 200: startRunResultSchema },
-    handle: ({ body, caller }, services) => startRun(caller.ns, body, services),
+    async handle({ body, caller }, services) {
+      const started = await startOne(services, caller.ns, body, true);
+      return { status: started.existing ? 200 : 201, body: started };
+    },
   }),
   route({
     method: "GET",
@@ -115,43 +117,20 @@ export const runRoutes: readonly Route[] = [
       return followRun(services, caller.ns, params.id, query.after ?? 0, signal());
     },
   }),
-  route({
-    method: "POST",
-    path: "/v1/runs/:id/cancel",
-    scope: "write",
-    summary: "Cancel a run and its children. Takes effect at its next commit.",
-    params: runParams,
-    body: cancelBodySchema,
-    answers: { 202: z.strictObject({ duplicate: z.boolean() }) },
-    async handle({ params, body, caller }, services) {
-      const outcome = await appendTo(services, caller.ns, params.id, body.id, { kind: "cancel", reason: body.reason });
-      if (outcome.type === "ended") throw runEnded(params.id, outcome.status);
-      services.dispatcher.cancelSent(caller.ns, params.id);
-      return { status: 202, body: { duplicate: outcome.type === "duplicate" } };
-    },
-  }),
-  route({
-    method: "POST",
-    path: "/v1/runs/:id/requeue",
-    scope: "write",
-    summary: "Let a stalled run go on from where it stands. Nothing happens to a run that is not stalled.",
-    params: runParams,
-    body: requeueBodySchema,
-    answers: { 202: z.strictObject({ duplicate: z.boolean() }) },
-    async handle({ params, body, caller }, services) {
-      const outcome = await appendTo(services, caller.ns, params.id, body.id, { kind: "requeue" });
-      if (outcome.type === "ended") throw runEnded(params.id, outcome.status);
-      return { status: 202, body: { duplicate: outcome.type === "duplicate" } };
-    },
-  }),
 ];
 
 /** One statement; a run that starts now is inserted already held by this process and pushed at once. */
-async function startRun(ns: string, body: StartRunBody, services: Services): Promise<Reply> {
+export async function startOne(
+  services: Services,
+  ns: string,
+  body: StartRunBody,
+  mayHold: boolean,
+): Promise<StartRunResult> {
   const { store, dispatcher, leaseMs } = services;
   checkPayload(body.input, "input");
   const run = newRun(ns, body);
-  const leased = !run.trigger && dispatcher.hasRoom();
+  checkTrigger(run.trigger, services);
+  const leased = mayHold && !run.trigger && dispatcher.hasRoom();
   const outcome = await store.start(run, leased ? leaseMs : undefined).catch((error: unknown) => {
     if (leased && error instanceof StoreUnavailable) dispatcher.startedUnknown(ns, run.facts.id);
     throw error;
@@ -160,9 +139,9 @@ async function startRun(ns: string, body: StartRunBody, services: Services): Pro
     case "created":
       if (outcome.held) dispatcher.accept(outcome.held);
       else announce(run, services);
-      return { status: 201, body: { run: outcome.run, existing: false } };
+      return { run: outcome.run, existing: false };
     case "existing":
-      return { status: 200, body: { run: outcome.run, existing: true } };
+      return { run: outcome.run, existing: true };
     case "reference_conflict":
       throw new AikiError(
         "REFERENCE_CONFLICT",
@@ -201,6 +180,15 @@ function newRun(ns: string, body: StartRunBody): NewRun {
 function triggerOf(trigger: StartRunBody["trigger"]): NewRun["trigger"] {
   if (trigger?.type === "delayed") return { delayMs: trigger.delayMs };
   return trigger?.type === "at" ? { at: trigger.at } : undefined;
+}
+
+/** A delay is bounded by its schema; what an instant may be depends on now. */
+function checkTrigger(trigger: NewRun["trigger"], { store }: Services): void {
+  if (!trigger || !("at" in trigger) || trigger.at <= store.now().latest + LIMITS.durationMs) return;
+  throw new AikiError(
+    "INVALID_REQUEST",
+    `body: trigger.at is ${trigger.at}, more than ten years ahead (${LIMITS.durationMs} ms). Start it sooner, and sleep.`,
+  );
 }
 
 /** Tells the dispatcher when a run that nobody holds comes due. */

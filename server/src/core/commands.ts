@@ -108,7 +108,7 @@ function startChild(command: Extract<Command, { type: "child.start" }>, draft: D
       workflow: command.workflow,
       version: command.version,
       input: command.input,
-      reference: undefined,
+      reference: command.reference,
       retry: command.retry,
       timeoutMs: command.timeoutMs,
       pool: command.pool ?? facts.pool,

@@ -18,6 +18,8 @@ export interface Input {
   readonly now: Instant;
   /** Whether the endpoint is known to have nothing to do without news: the run was parked by a `waiting` answer. */
   readonly suspended: boolean;
+  /** Most children that one commit tells of this run's cancel. */
+  readonly maxTold: number;
 }
 
 export interface Decision {
@@ -28,8 +30,12 @@ export interface Decision {
   readonly queued: readonly Mail[];
   readonly paused: boolean;
   readonly stalled: boolean;
-  /** `push`: the endpoint has something to do now. */
-  readonly next: { readonly type: "push" } | Exclude<Next, { type: "keep" }>;
+  readonly startAt: number | undefined;
+  /**
+   * `push`: the endpoint has something to do now. `tell`: a cancelled run has more children than one commit tells; some
+   * are told, nothing else changes, and the same decision is to be taken again.
+   */
+  readonly next: { readonly type: "push" | "tell" } | Exclude<Next, { type: "keep" }>;
   /** Whether anything is to be written before going on. */
   readonly writes: boolean;
 }
@@ -61,19 +67,40 @@ export function decide(state: RunState, input: Input): Decision | Refusal {
   }
 
   const end = draft.cancelled ? cancelledEnd(draft.cancelled.reason) : ended;
+  const cancels = draft.cancelled ? childrenToCancel(draft) : [];
+  if (cancels.length > input.maxTold) return tellSome(state, cancels.slice(0, input.maxTold));
   if (end) recordEnd(end, draft);
   const seen = input.mail.at(-1)?.n ?? state.seen;
   const next = end ?? goOn(draft, input);
   return {
     records: draft.records,
-    children: end ? [] : draft.children,
-    messages: end ? farewells(state, draft, end) : [],
+    // A run that ends by itself leaves the children that its last answer starts; one that is cancelled starts none.
+    children: draft.cancelled ? [] : draft.children,
+    messages: end ? farewells(state, cancels, end) : [],
     seen,
     queued: draft.queued,
     paused: draft.paused,
     stalled: draft.stalled,
+    startAt: draft.startAt,
     next,
-    writes: draft.records.length > 0 || seen !== state.seen || next.type !== "push",
+    writes: draft.records.length > 0 || seen !== state.seen || draft.startAt !== state.startAt || next.type !== "push",
+  };
+}
+
+/** The cancel stays unread until the last children are told, so that whoever takes over after a crash goes on with it. */
+function tellSome(state: RunState, messages: readonly NewMessage[]): Decision {
+  const { seen, queued, paused, stalled, startAt } = state;
+  return {
+    records: [],
+    children: [],
+    messages,
+    seen,
+    queued,
+    paused,
+    stalled,
+    startAt,
+    next: { type: "tell" },
+    writes: true,
   };
 }
 
@@ -122,21 +149,27 @@ function progressFault(answer: Pick<ExecuteAnswer, "state" | "commands">, draft:
 }
 
 function goOn(draft: Draft, input: Input): Decision["next"] {
-  if (draft.paused) return { type: "park", status: "paused", dueAt: null };
+  // In this order: who pauses a stalled run and resumes it has not mended what stalled it.
   if (draft.stalled) return { type: "park", status: "stalled", dueAt: null };
+  if (draft.paused) return { type: "park", status: "paused", dueAt: null };
+  if (draft.startAt !== undefined) return { type: "park", status: "scheduled", dueAt: draft.startAt };
   const idle = input.answer ? input.answer.state === "waiting" : input.suspended;
   if (!idle || draft.news) return { type: "push" };
   return { type: "park", status: "suspended", dueAt: earliestTimer(draft.openEntries()) };
 }
 
 /** What a run that ends tells others: its parent how it ended; its live children, when it was cancelled, to stop. */
-function farewells(state: RunState, draft: Draft, end: End): NewMessage[] {
-  const { facts } = state;
-  const messages: NewMessage[] = facts.parent ? [toParent(facts, facts.parent, end)] : [];
-  if (end.status !== "cancelled") return messages;
-  for (const key of state.open) {
+function farewells({ facts }: RunState, cancels: readonly NewMessage[], end: End): NewMessage[] {
+  return facts.parent ? [toParent(facts, facts.parent, end), ...cancels] : [...cancels];
+}
+
+/** One for each child that lives and was not told yet. */
+function childrenToCancel(draft: Draft): NewMessage[] {
+  const { facts, open, told } = draft.state;
+  const messages: NewMessage[] = [];
+  for (const key of open) {
     const child = draft.entry(key);
-    if (child?.kind !== "child" || child.value.state !== "started") continue;
+    if (child?.kind !== "child" || child.value.state !== "started" || told.has(child.value.runId)) continue;
     const body = { kind: "cancel" as const, reason: `its parent ${facts.id} was cancelled` };
     messages.push({ ns: facts.ns, runId: child.value.runId, eventId: `parent-cancelled:${facts.id}`, body });
   }
@@ -163,12 +196,17 @@ export function commitOf(state: RunState, decision: Decision, commitId: string, 
     seen: decision.seen,
     queued: decision.queued.map((mail) => mail.n),
     paused: decision.paused,
+    startAt: decision.startAt,
     records: decision.records,
     trouble,
     children: decision.children,
     messages: decision.messages,
-    next: decision.next.type === "push" ? { type: "keep" } : decision.next,
+    next: keeps(decision.next) ? { type: "keep" } : decision.next,
   };
+}
+
+function keeps(next: Decision["next"]): next is { readonly type: "push" | "tell" } {
+  return next.type === "push" || next.type === "tell";
 }
 
 /** Takes an acknowledged decision into the state. */
@@ -179,6 +217,8 @@ export function settle(state: RunState, decision: Decision, trouble?: Trouble): 
   state.queued = decision.queued;
   state.paused = decision.paused;
   state.stalled = decision.stalled;
+  state.startAt = decision.startAt;
+  if (decision.next.type === "tell") for (const { runId } of decision.messages) state.told.add(runId);
   state.trouble = trouble;
   if (decision.records.length > 0) state.tries = 0;
 }
@@ -199,6 +239,7 @@ export function letGo(
     seen: state.seen,
     queued: state.queued.map((mail) => mail.n),
     paused: state.paused,
+    startAt: state.startAt,
     records: [],
     trouble,
     children: [],

@@ -15,6 +15,7 @@ export class Draft {
   queued: Mail[];
   paused: boolean;
   stalled: boolean;
+  startAt: number | undefined;
   /** Something settled that the endpoint did not know when it answered: a push has something to say. */
   news = false;
   cancelled: { readonly reason: string | undefined } | undefined;
@@ -25,6 +26,7 @@ export class Draft {
     this.queued = [...state.queued];
     this.paused = state.paused;
     this.stalled = state.stalled;
+    this.startAt = state.startAt;
   }
 
   entry(key: string): Entry | undefined {
@@ -76,12 +78,20 @@ export class Draft {
   /** Settles, in time order, what came due up to `at`, which must not be later than the database's clock. */
   fire(at: number): void {
     if (this.paused || this.stalled) return;
+    if (this.startAt !== undefined && this.startAt <= at) this.begin();
     const due = [...this.openEntries()].filter((entry) => (dueAtOf(entry) ?? Number.POSITIVE_INFINITY) <= at);
     due.sort((a, b) => (dueAtOf(a) ?? 0) - (dueAtOf(b) ?? 0) || a.n - b.n);
     for (const entry of due) {
       this.#settleByTime(entry);
       this.news = true;
     }
+  }
+
+  /** A run that was to start later starts now. */
+  begin(): void {
+    if (this.startAt === undefined) return;
+    this.startAt = undefined;
+    this.news = true;
   }
 
   #settleByTime(entry: Entry): void {

@@ -66,7 +66,9 @@ function childEnded(body: Extract<Mail["body"], { kind: "child" }>, draft: Draft
   }
 }
 
+/** Ends the sleeps that are open, and the wait for the start of a run that was to start later. Nothing else is woken. */
 function wakeUp(draft: Draft): void {
+  draft.begin();
   const sleeping = [...draft.openEntries()].filter((entry) => entry.kind === "sleep").sort((a, b) => a.n - b.n);
   for (const entry of sleeping) {
     draft.put({ kind: "sleep", key: entry.key, value: { state: "cancelled" } });

@@ -81,10 +81,12 @@ export interface LoadedRun {
   readonly fence: Fence;
   /**
    * What it was before this claim. `suspended`: parked by a `waiting` answer, so that without news nothing is to be
-   * pushed. A paused or stalled run keeps that status while it is claimed; any other becomes `running`.
+   * pushed. A scheduled, paused or stalled run keeps that status while it is claimed; any other becomes `running`.
    */
   readonly status: RunStatus;
   readonly paused: boolean;
+  /** Not to be pushed before this instant, unless somebody wakes it. Undefined once it has begun. */
+  readonly startAt: number | undefined;
   /** Claims and re-pushes since the last new record or park. */
   readonly tries: number;
   readonly trouble: Trouble | undefined;
@@ -115,7 +117,7 @@ export type Next =
   /** The lease is let go. `dueAt` is the earliest open timer; null when only a message can wake the run. */
   | {
       readonly type: "park";
-      readonly status: Extract<RunStatus, "queued" | "suspended" | "paused" | "stalled">;
+      readonly status: Extract<RunStatus, "scheduled" | "queued" | "suspended" | "paused" | "stalled">;
       readonly dueAt: number | null;
     }
   | {
@@ -140,6 +142,8 @@ export interface Commit {
   /** Numbers of the event messages read and not received yet, oldest first. */
   readonly queued: readonly number[];
   readonly paused: boolean;
+  /** `undefined` clears it: the run has begun. */
+  readonly startAt: number | undefined;
   readonly records: readonly HistoryRecord[];
   /** `undefined` clears it. */
   readonly trouble: Trouble | undefined;

@@ -10,6 +10,10 @@ export interface RunState {
   fence: Fence;
   paused: boolean;
   stalled: boolean;
+  /** Not to be pushed before this instant. Undefined once the run has begun. */
+  startAt: number | undefined;
+  /** Children that were told of this run's cancel, ahead of the commit that ends it. */
+  readonly told: Set<string>;
   tries: number;
   trouble: Trouble | undefined;
   /** Highest message read. */
@@ -57,6 +61,8 @@ export function stateOf(run: LoadedRun): RunState {
     fence: run.fence,
     paused: run.paused,
     stalled: run.status === "stalled",
+    startAt: run.startAt,
+    told: new Set(),
     tries: run.tries,
     trouble: run.trouble,
     seen: run.seen,

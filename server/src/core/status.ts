@@ -6,7 +6,7 @@ import type { Next } from "./run.js";
 export type Reason =
   | "start" // inserted, leased to whoever inserted it
   | "enqueue" // inserted due now, for anybody to claim
-  | "schedule" // inserted with a later due time
+  | "schedule" // inserted with a later due time, or parked until then
   | "claim"
   | "release" // given back by its holder without a decision
   | "keep" // a commit after which the holder goes on
@@ -20,11 +20,19 @@ export type Reason =
 
 /**
  * `TRANSITIONS[from][reason]` is the status that follows; an absent cell cannot happen. `none` is before the run exists.
- * A paused or stalled run keeps its status while it is claimed, so that a crash of the holder does not wake it.
+ * A scheduled, paused or stalled run keeps its status while it is claimed, so that a crash of the holder does not wake
+ * it.
  */
 export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<Record<Reason, RunStatus>>>>> = {
   none: { start: "running", enqueue: "queued", schedule: "scheduled" },
-  scheduled: { claim: "running" },
+  scheduled: {
+    schedule: "scheduled",
+    claim: "scheduled",
+    release: "scheduled",
+    keep: "running",
+    pause: "paused",
+    cancel: "cancelled",
+  },
   queued: { claim: "running" },
   suspended: { claim: "running" },
   running: {
@@ -40,6 +48,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     cancel: "cancelled",
   },
   paused: {
+    schedule: "scheduled",
     claim: "paused",
     release: "paused",
     keep: "running",
@@ -75,6 +84,7 @@ export function reasonOf(next: Next): Reason {
 }
 
 const REASONS = {
+  scheduled: "schedule",
   queued: "unserved",
   suspended: "suspend",
   paused: "pause",

@@ -15,7 +15,8 @@ export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> 
   let idle = suspended;
   for (;;) {
     const { state, mail, shared } = hold;
-    const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle });
+    const { maxTold } = shared.settings;
+    const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle, maxTold });
     let pushed: ExecuteAnswer | "again" | Outcome;
     if ("code" in decision) {
       const failed = await recover(hold, { type: "failed", reach: "refused", ...decision });
@@ -28,6 +29,7 @@ export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> 
         const written = await hold.write(decision, trouble);
         if (written === "unread") continue;
         if (typeof written === "object") return written;
+        if (decision.next.type === "tell" && written === "held") continue;
         idle = false;
         answer = undefined;
         if (written === "again" || hold.mail.length > 0) continue;

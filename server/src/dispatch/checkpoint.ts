@@ -30,10 +30,14 @@ export async function recordCheckpoint(
   if (ending) return { type: "refused", message: `${ending.type} belongs into the answer, not into a checkpoint.` };
   const from = hold.state.records.length;
   let answer: { state: "more"; commands: Command[] } | undefined = { state: "more", commands };
-  for (let commits = 0; answer || (hold.mail.length > 0 && commits < MOST_COMMITS); commits++) {
+  let cancelling = false;
+  for (let commits = 0; answer || (hold.mail.length > 0 && (cancelling || commits < MOST_COMMITS)); commits++) {
     const now = shared.store.now();
-    const decision = decide(hold.state, { answer, mail: hold.mail, now, suspended: false });
+    const { maxTold } = shared.settings;
+    const decision = decide(hold.state, { answer, mail: hold.mail, now, suspended: false, maxTold });
     if ("code" in decision) return { type: "refused", message: decision.message };
+    // Such a commit drops what the invocation has done, so that this must come to the run's end.
+    cancelling = decision.next.type === "tell";
     const written = await hold.record(goingOn(decision), undefined);
     if (written === "unread") continue;
     if (written === "fenced") return STALE;

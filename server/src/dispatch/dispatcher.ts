@@ -64,6 +64,7 @@ export class Dispatcher {
       load: new EndpointLoad(),
       hub,
       wake: () => this.wake(),
+      cancelSent: (ns, runId) => this.cancelSent(ns, runId),
       draining: () => this.#state !== "running",
       abort: this.#abort.signal,
     };

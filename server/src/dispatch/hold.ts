@@ -28,6 +28,8 @@ export interface Shared {
   readonly hub: Hub;
   /** Some run was made due. */
   readonly wake: () => void;
+  /** A cancel was written to this run's mailbox. */
+  readonly cancelSent: (ns: string, runId: string) => void;
   /** True from the moment that nothing new is to be pushed. */
   readonly draining: () => boolean;
   /** Aborts when even what is under way is given up. */
@@ -90,6 +92,7 @@ export class Hold {
     if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
     settle(state, decision, trouble);
     if (commit.children.length > 0 || commit.messages.length > 0) shared.wake();
+    for (const { ns, runId, body } of commit.messages) if (body.kind === "cancel") shared.cancelSent(ns, runId);
     this.mail = [];
     const unread = outcome.mailSeq > commit.seen;
     const { next } = commit;

@@ -23,6 +23,8 @@ export interface DispatchSettings {
   readonly busyMostMs: number;
   /** Claims and re-pushes without a record or a park before the run stalls: it may be what kills its holders. */
   readonly maxTries: number;
+  /** Children that one commit tells of their parent's cancel; more are told in commits of their own before it. */
+  readonly maxTold: number;
   /** Deliveries in a row ended by the host's time, deliveries lost once sent, and time undelivered, before a run stalls. */
   readonly maxTimeouts: number;
   readonly maxLost: number;
@@ -44,6 +46,7 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   unservedMs: 30_000,
   busyMostMs: 60 * 60_000,
   maxTries: 25,
+  maxTold: 500,
   maxTimeouts: 3,
   maxLost: 20,
   undeliveredMs: 24 * 60 * 60_000,

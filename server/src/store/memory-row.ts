@@ -20,6 +20,7 @@ export interface Row {
   ctlN: number;
   cancelN: number;
   paused: boolean;
+  startAt: number | null;
   tries: number;
   lastCommit: string | undefined;
   trouble: Trouble | undefined;
@@ -59,6 +60,7 @@ export function newRow(facts: RunFacts, requestHash: string, serial: number, epo
     ctlN: 0,
     cancelN: 0,
     paused: false,
+    startAt: dueAt > facts.createdAt ? dueAt : null,
     tries: 0,
     lastCommit: undefined,
     trouble: undefined,
@@ -128,6 +130,7 @@ export function toLoaded(row: Row, status: RunStatus = row.status): LoadedRun {
     fence: { epoch: row.epoch, gen: row.gen, seq: row.seq },
     status,
     paused: row.paused,
+    startAt: row.startAt ?? undefined,
     tries: row.tries,
     trouble: row.trouble,
     seen: row.seen,

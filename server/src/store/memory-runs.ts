@@ -20,6 +20,7 @@ import {
 import { matches, sample, toRun, toSummary } from "./memory-view.js";
 import type {
   AppendOutcome,
+  AppendWhereOutcome,
   CommitOutcome,
   HistoryPart,
   RunFilter,
@@ -79,6 +80,26 @@ export class MemoryRuns implements RunStore, RunQueries {
       const waiting = row.mailSeq - row.seen + row.queued.length;
       if (message.body.kind === "event" && waiting >= maxQueued) return { type: "too_many_queued" };
       return { type: "appended", n: receive(row, message.eventId, message.body, this.#clock()) };
+    });
+  }
+
+  async appendWhere(
+    { ns, filter, cursor, limit }: Parameters<RunStore["appendWhere"]>[0],
+    { eventId, body }: Parameters<RunStore["appendWhere"]>[1],
+  ): Promise<AppendWhereOutcome> {
+    return this.#statement("appendWhere", () => {
+      const page = [...this.#live]
+        .filter((row) => row.facts.ns === ns && matches(row, filter))
+        .filter(({ facts }) => cursor === undefined || facts.id < cursor)
+        .sort((a, b) => (a.facts.id < b.facts.id ? 1 : -1))
+        .slice(0, limit);
+      const fresh = page.filter((row) => !row.eventIds.has(eventId));
+      for (const row of fresh) receive(row, eventId, body, this.#clock());
+      return {
+        runIds: fresh.map(({ facts }) => facts.id),
+        duplicates: page.length - fresh.length,
+        cursor: page.length < limit ? undefined : page.at(-1)?.facts.id,
+      };
     });
   }
 
@@ -341,6 +362,7 @@ export class MemoryRuns implements RunStore, RunQueries {
     row.seen = commit.seen;
     row.queued = commit.queued;
     row.paused = commit.paused;
+    row.startAt = commit.startAt ?? null;
     row.lastCommit = commit.commitId;
     row.trouble = commit.trouble;
     for (const record of commit.records) {

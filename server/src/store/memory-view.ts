@@ -43,6 +43,8 @@ export function matches(row: Row, filter: RunFilter): boolean {
     (filter.workflow === undefined || filter.workflow === facts.workflow) &&
     (filter.version === undefined || filter.version === facts.version) &&
     (filter.reference === undefined || filter.reference === facts.reference) &&
+    // A reference belongs to its scope: a child's to its parent, any other to the workflow version.
+    (filter.reference === undefined || filter.parent !== undefined || facts.parent === undefined) &&
     (filter.parent === undefined || filter.parent === facts.parent?.id) &&
     (filter.createdAfter === undefined || facts.createdAt > filter.createdAfter) &&
     (filter.createdBefore === undefined || facts.createdAt < filter.createdBefore)

@@ -40,6 +40,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     now: () => runs.now(),
     start: (run, leaseMs) => runs.start(run, leaseMs),
     append: (message, maxQueued) => runs.append(message, maxQueued),
+    appendWhere: (where, message) => runs.appendWhere(where, message),
     claim: (limits) => runs.claim(limits),
     load: (ns, id) => runs.load(ns, id),
     readMail: (ns, id, after) => runs.readMail(ns, id, after),

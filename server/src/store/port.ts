@@ -7,7 +7,7 @@
  */
 import type { Endpoint, HistoryRecord, Manifest, Run, RunStatus, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
-import type { Commit, LoadedRun, Mail, NewMessage, NewRun, RunFacts } from "../core/run.js";
+import type { Commit, LoadedRun, Mail, MessageBody, NewMessage, NewRun, RunFacts } from "../core/run.js";
 
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
@@ -34,6 +34,15 @@ export type AppendOutcome =
   | { readonly type: "unknown" }
   | { readonly type: "too_many_queued" };
 
+export interface AppendWhereOutcome {
+  /** The runs that got the message. */
+  readonly runIds: readonly string[];
+  /** How many had it already. */
+  readonly duplicates: number;
+  /** Where the next call goes on; undefined when no run is left. */
+  readonly cursor: string | undefined;
+}
+
 export type CommitOutcome =
   /** `mailSeq > seen`: there is mail to read. */
   | { readonly type: "committed"; readonly mailSeq: number }
@@ -53,8 +62,22 @@ export interface RunStore {
   append(message: NewMessage, maxQueued: number): Promise<AppendOutcome>;
 
   /**
+   * Appends one control message to the live runs of a filter, newest first, at most `limit` and below `cursor`, each as
+   * `append` does. A run that is not of the filter's status any more gets nothing. One statement.
+   */
+  appendWhere(
+    where: {
+      readonly ns: string;
+      readonly filter: RunFilter;
+      readonly cursor: string | undefined;
+      readonly limit: number;
+    },
+    message: { readonly eventId: string; readonly body: ControlBody },
+  ): Promise<AppendWhereOutcome>;
+
+  /**
    * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
-   * gen + 1, tries + 1, status `running` unless it is paused or stalled. Then reads them: the mail is read by the next
+   * gen + 1, tries + 1, status `running` unless it is scheduled, paused or stalled. Then reads them: the mail is read by the next
    * statement. The `status` returned is the one before the claim.
    */
   claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]>;
@@ -108,10 +131,14 @@ export interface RunStore {
   nextDueAt(): Promise<number | undefined>;
 }
 
+/** What a person says to a run. */
+export type ControlBody = Extract<MessageBody, { readonly kind: "cancel" | "pause" | "resume" | "wakeup" | "requeue" }>;
+
 export interface RunFilter {
   readonly status?: readonly RunStatus[];
   readonly workflow?: string;
   readonly version?: string;
+  /** Of runs that were started from outside; with `parent`, of its children. */
   readonly reference?: string;
   readonly parent?: string;
   readonly createdAfter?: number;

@@ -122,6 +122,10 @@ describe("namespaces", () => {
       ["GET", `/v1/runs/${id}/wait?timeoutMs=0`],
       ["GET", `/v1/runs/${id}/stream`],
       ["POST", `/v1/runs/${id}/cancel`, {}],
+      ["POST", `/v1/runs/${id}/pause`, {}],
+      ["POST", `/v1/runs/${id}/resume`, {}],
+      ["POST", `/v1/runs/${id}/wakeup`, {}],
+      ["POST", `/v1/runs/${id}/requeue`, {}],
       ["POST", `/v1/runs/${id}/events`, { name: "x" }],
       ["DELETE", `/v1/keys/${keys[0]?.id}`],
     ];
@@ -132,6 +136,12 @@ describe("namespaces", () => {
     expect((await as(b, "GET", "/v1/workflows")).json.workflows).toEqual([]);
     const multicast = await as(b, "POST", "/v1/events", { name: "x", runs: [{ id }] });
     expect(multicast.json.outcomes).toEqual([{ id, outcome: "not_found" }]);
+    for (const filter of [{}, { workflow: "w" }, { parent: id }]) {
+      const told = await as(b, "POST", "/v1/runs/cancel", { filter });
+      expect([told.status, told.json]).toEqual([200, { sent: 0, duplicate: 0 }]);
+    }
+    const batch = await as(b, "POST", "/v1/runs/batch", { runs: [{ id, workflow: "w", version: "1" }] });
+    expect(batch.json.outcomes).toMatchObject([{ outcome: "created", run: { id } }]);
     expect((await as(a, "GET", `/v1/runs/${id}`)).json.status).not.toBe("cancelled");
   });
 

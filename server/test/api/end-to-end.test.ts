@@ -1,10 +1,8 @@
 import { newId } from "@aikirun/protocol";
 import { event, task, workflow } from "@aikirun/workflow";
-import { describe, expect, it, onTestFinished } from "vitest";
-import type { ServerOptions } from "../../src/shell/node.js";
-import { memoryStore } from "../../src/store/memory.js";
-import { testDatabase } from "../store/database.js";
+import { describe, expect, it } from "vitest";
 import { startApp } from "./app.js";
+import { databases } from "./databases.js";
 import { type Started, start } from "./server.js";
 
 const greet = task({ name: "greet", handler: async (input: { name: string }) => `Hello, ${input.name}` });
@@ -31,18 +29,6 @@ const startRun = async ({ call }: Started, version: string) => {
   return id;
 };
 const ended = async ({ call }: Started, id: string) => (await call("GET", `/v1/runs/${id}/wait?timeoutMs=20000`)).json;
-
-const databases: [string, () => Promise<Partial<ServerOptions>>][] = [
-  ["in memory", async () => ({ store: memoryStore() })],
-  [
-    "on Postgres",
-    async () => {
-      const database = await testDatabase();
-      onTestFinished(() => database.close());
-      return { settings: { DATABASE_URL: database.url } };
-    },
-  ],
-];
 
 describe.each(databases)("a run through a real endpoint, %s", (_where, database) => {
   it("is pushed, sleeps, receives an event and completes", async () => {

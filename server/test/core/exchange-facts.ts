@@ -10,6 +10,7 @@ export function factsOf(run: PushedRun): LoadedRun {
     fence: { epoch: 1, gen: 1, seq: 0 },
     status: "running",
     paused: false,
+    startAt: undefined,
     tries: 1,
     trouble: undefined,
     seen: 0,

@@ -11,11 +11,11 @@ const COLUMNS = "start enqueue schedule claim release keep suspend unserved paus
 ) as Reason[];
 const EXPECTED = `
 none      | running queued scheduled - - - - - - - - - -
-scheduled | - - - running - - - - - - - - -
+scheduled | - - scheduled scheduled scheduled running - - paused - - - cancelled
 queued    | - - - running - - - - - - - - -
 suspended | - - - running - - - - - - - - -
 running   | - - - running queued running suspended queued paused stalled completed failed cancelled
-paused    | - - - paused paused running suspended - paused stalled - - cancelled
+paused    | - - scheduled paused paused running suspended - paused stalled - - cancelled
 stalled   | - - - stalled stalled running suspended - paused stalled - - cancelled
 completed | - - - - - - - - - - - - -
 failed    | - - - - - - - - - - - - -

@@ -23,10 +23,17 @@ export class Workbench {
   readonly pushes: ExecuteRequest[] = [];
   readonly errors: unknown[] = [];
   readonly runs = new MemoryRuns(
-    { now: () => this.now, afterStatement: (verb) => this.statements.push(verb) },
+    {
+      now: () => this.now,
+      afterStatement: (verb) => {
+        this.statements.push(verb);
+        this.afterStatement?.(verb);
+      },
+    },
     () => 1,
   );
   readonly store: RunStore = this.#fallible();
+  afterStatement: ((verb: string) => void) | undefined;
   /** No statement reaches the store while this is set. */
   storeAway = false;
   endpoint: Endpoint = () => ({ type: "failed", code: "CONNECTION_REFUSED", message: "no endpoint", reach: "refused" });
@@ -67,9 +74,14 @@ export class Workbench {
   }
 
   /** Starts a run: held by a dispatcher, held by a process that is dead, or held by nobody. */
-  async start(holder?: Dispatcher | "dead", workflow = "hello", leaseMs = 30_000): Promise<string> {
+  async start(
+    holder?: Dispatcher | "dead",
+    workflow = "hello",
+    leaseMs = 30_000,
+    trigger?: NewRun["trigger"],
+  ): Promise<string> {
     const id = newId("run");
-    const outcome = await this.runs.start(newRun(id, workflow), holder ? leaseMs : undefined);
+    const outcome = await this.runs.start({ ...newRun(id, workflow), trigger }, holder ? leaseMs : undefined);
     if (holder instanceof Dispatcher && outcome.type === "created" && outcome.held) holder.accept(outcome.held);
     return id;
   }

@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect } from "vitest";
 import type { Arena } from "./conformance/arena.js";
 import { askingTests } from "./conformance/asking.js";
+import { bulkMailingTests } from "./conformance/bulk-mailing.js";
 import { committingTests } from "./conformance/committing.js";
 import { keepingKeysTests } from "./conformance/keeping-keys.js";
 import { leasingTests } from "./conformance/leasing.js";
@@ -29,6 +30,7 @@ export function storeConformance(name: string, makeArena: () => Promise<Arena>):
     const given = () => arena;
     describe("start", () => startingTests(given));
     describe("append", () => mailingTests(given));
+    describe("append by filter", () => bulkMailingTests(given));
     describe("leases", () => leasingTests(given));
     describe("commit", () => committingTests(given));
     describe("races", () => racingTests(given));

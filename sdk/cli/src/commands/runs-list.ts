@@ -12,7 +12,7 @@ export function runsListCommand(): Command {
     .option("--status <status,…>", "only runs in one of these statuses")
     .option("--workflow <name>", "only runs of this workflow")
     .option("--workflow-version <version>", "only runs of this version")
-    .option("--reference <id>", "only the run with this reference id")
+    .option("--reference <id>", "only the run with this reference id; with --parent, its child")
     .option("--parent <run-id>", "only children of this run")
     .option("--created-after <time>", "a date, or an age such as 2h", instant)
     .option("--created-before <time>", "a date, or an age such as 2h", instant)

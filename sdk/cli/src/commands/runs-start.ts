@@ -1,7 +1,7 @@
 import type { StartRunBody } from "@aikirun/protocol";
 import type { JsonValue } from "@aikirun/protocol/canonical";
-import { Command } from "commander";
-import { durationMs, jsonInput, workflowAt } from "../arguments.js";
+import { Command, Option } from "commander";
+import { durationMs, instant, jsonInput, workflowAt } from "../arguments.js";
 import { servedVersion } from "../served-version.js";
 import { session } from "../session.js";
 import { follow } from "../timeline/follow.js";
@@ -10,6 +10,7 @@ interface Flags {
   readonly input?: JsonValue;
   readonly reference?: string;
   readonly delay?: number;
+  readonly at?: number;
   readonly watch?: boolean;
 }
 
@@ -20,6 +21,7 @@ export function runsStartCommand(): Command {
     .option("--input <json>", "JSON, @file, or - for standard input", jsonInput)
     .option("--reference <id>", "the same id and input again is the same run")
     .option("--delay <duration>", "start it later, such as 10m", durationMs)
+    .addOption(new Option("--at <time>", "start it at a date").argParser(instant).conflicts("delay"))
     .option("--watch", "follow the run until it ends; exits with 1 when it did not complete")
     .action(async (target: string, flags: Flags, command: Command) => {
       const cli = session(command);
@@ -44,5 +46,6 @@ function bodyOf(workflow: string, version: string, flags: Flags): StartRunBody {
     ...(flags.input === undefined ? {} : { input: flags.input }),
     ...(flags.reference === undefined ? {} : { reference: { id: flags.reference } }),
     ...(flags.delay === undefined ? {} : { trigger: { type: "delayed", delayMs: flags.delay } }),
+    ...(flags.at === undefined ? {} : { trigger: { type: "at", at: flags.at } }),
   };
 }

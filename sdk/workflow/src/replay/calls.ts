@@ -4,7 +4,7 @@
  * never an exception. Pure: commands and startable tasks come out, results go in.
  */
 import type { Command, HistoryRecord, PushedRun, TerminalStatus } from "@aikirun/protocol";
-import { childRunId, entryKey } from "@aikirun/protocol/canonical";
+import { AikiError, childRunId, entryKey } from "@aikirun/protocol/canonical";
 import { type Duration, durationMs } from "../duration.js";
 import type { ChildCall, ChildEnd, EventOutcome, RunEngine, StartedChild } from "../engine.js";
 import { TaskFailedError } from "../errors.js";
@@ -37,8 +37,8 @@ export class Calls implements RunEngine {
   readonly #retrying = new Map<string, Omit<StartableTask, "taskAttempt">>();
   /** Ends of children that were recorded while this invocation went on, by the child's key. */
   readonly #newEnds = new Map<string, HistoryRecord>();
-  /** Children with a reference id, by their key. */
-  readonly #referenced = new Map<string, Promise<StartedChild>>();
+  /** Children with a reference id, by their key, each with the address that its input has. */
+  readonly #referenced = new Map<string, { readonly address: string; readonly child: Promise<StartedChild> }>();
   readonly #failedTasks = new WeakMap<Error, string>();
   readonly #onCall: () => void;
   #open = 0;
@@ -48,8 +48,6 @@ export class Calls implements RunEngine {
   readonly commands: Command[] = [];
   /** Tasks that were called and neither started nor recorded. */
   readonly startable: StartableTask[] = [];
-  /** Children with a reference id that are asked for: their run ids are known only after the commit. */
-  readonly #unknownChildren = new Set<string>();
   /** Calls that history does not know. */
   readonly asked: AskedCall[] = [];
 
@@ -62,11 +60,6 @@ export class Calls implements RunEngine {
   /** Whether any call's promise has not settled. */
   get anyOpen(): boolean {
     return this.#open > 0;
-  }
-
-  /** Whether a call waits for the commit of its own command. */
-  get awaitsCommit(): boolean {
-    return this.#unknownChildren.size > 0;
   }
 
   /** After this no call does anything: its promise stays open for ever. */
@@ -107,7 +100,6 @@ export class Calls implements RunEngine {
     }
     if (!settles(record)) return;
     if (kind === "child" && value.state === "ended") this.#newEnds.set(key, record);
-    if (kind === "child") this.#unknownChildren.delete(key);
     this.settleFresh(record);
     this.#settleLateWaits(record);
   }
@@ -167,8 +159,8 @@ export class Calls implements RunEngine {
   }
 
   /**
-   * Settles at once: without a reference the child's run id follows from the parent's and the key. With one, the run
-   * may exist already, so the promise settles with the recorded start; a second call with it gives the same child.
+   * Settles at once: the child's run id follows from the parent's and the key. A reference id stands in the key for the
+   * input, so that a second call with it gives the same child.
    */
   startChild(call: ChildCall, input: unknown): Promise<StartedChild> {
     return this.#call(() => {
@@ -176,11 +168,18 @@ export class Calls implements RunEngine {
       const subject = `${call.workflow}@${call.version}`;
       const addressed = addressInput("child", address, input, `Child ${subject} was given an input`);
       if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed, input);
-      const firstKey = entryKey("child", `${address}:${call.reference}`, 0);
+      const { id, conflictPolicy } = call.reference;
+      const firstKey = entryKey("child", `${address}:${id}`, 0);
       const known = this.#referenced.get(firstKey);
-      if (known) return known;
+      if (known && known.address !== addressed.firstKey && conflictPolicy !== "return_existing") {
+        throw new AikiError(
+          "REFERENCE_CONFLICT",
+          `The reference id ${JSON.stringify(id)} belongs to a child of ${subject} that was started with other input. Use another reference id, or conflictPolicy return_existing.`,
+        );
+      }
+      if (known) return known.child;
       const child = this.#startChild(firstKey, call, addressed, input);
-      this.#referenced.set(firstKey, child);
+      this.#referenced.set(firstKey, { address: addressed.firstKey, child });
       return child;
     });
   }
@@ -197,9 +196,7 @@ export class Calls implements RunEngine {
         this.#ask("child", subject, addressed.text);
         this.commands.push(startCommand(key, call, addressed));
       }
-      if (call.reference === undefined) return Promise.resolve(started(childRunId(this.#run.id, key)));
-      if (entry === undefined) this.#unknownChildren.add(key);
-      return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
+      return Promise.resolve(started(childRunId(this.#run.id, key)));
     };
     if (entry !== undefined) return ask();
     const checked = check(call.inputSchema, input, `The input of child ${subject}`);
@@ -325,7 +322,7 @@ function startCommand(key: string, call: ChildCall, addressed: AddressedInput): 
     workflow: call.workflow,
     version: call.version,
     ...(input !== undefined && { input }),
-    ...(call.reference !== undefined && { reference: call.reference }),
+    ...(call.reference !== undefined && { reference: call.reference.id }),
     ...(call.delayMs !== undefined && { delayMs: call.delayMs }),
   };
 }

@@ -221,9 +221,9 @@ class Invocation {
     }
   }
 
-  /** Whether there is something that should not wait for the tasks that still run, or for which a call waits. */
+  /** Whether there is something that should not wait for the tasks that still run, or that new ones wait for. */
   #commitIsAwaited(): boolean {
-    return this.#running.size > 0 || this.#calls.awaitsCommit || this.#calls.startable.length > 0;
+    return this.#running.size > 0 || this.#calls.startable.length > 0;
   }
 
   #mayCommit(): boolean {
@@ -340,12 +340,7 @@ class Invocation {
       this.#outbox.put(this.#ended);
       if (!this.#outbox.full) return { state: "waiting", commands: this.#outbox.commands };
     }
-    const more =
-      this.#stopped !== undefined ||
-      this.#outbox.full ||
-      unshown ||
-      this.#calls.awaitsCommit ||
-      this.#calls.startable.length > 0;
+    const more = this.#stopped !== undefined || this.#outbox.full || unshown || this.#calls.startable.length > 0;
     return { state: more ? "more" : "waiting", commands: this.#outbox.commands };
   }
 

@@ -95,7 +95,7 @@ export class History {
   }
 }
 
-/** Whether a record gives a waiting call its result. Only a child gives two: its start and its end. */
+/** Whether a record gives a waiting call its result. A child's start gives none: its run id is known before. */
 export function settles(record: HistoryRecord): boolean {
   switch (record.kind) {
     case "task":
@@ -106,7 +106,7 @@ export function settles(record: HistoryRecord): boolean {
     case "wait":
       return record.value.state !== "waiting";
     case "child":
-      return true;
+      return record.value.state === "ended";
     case "run":
       return false;
   }

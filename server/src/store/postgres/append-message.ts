@@ -2,7 +2,7 @@
 import { CLOCK, type Statement } from "./connection.js";
 
 /** Message kinds that a terminal commit must have read. */
-const CONTROL_KINDS = "('cancel', 'pause', 'resume')";
+export const CONTROL_KINDS = "('cancel', 'pause', 'resume')";
 
 /** The rows of `letter`, numbered messages, as one row for each run. */
 export const LETTERS_BY_RUN = `

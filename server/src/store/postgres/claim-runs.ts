@@ -3,7 +3,7 @@ import { CLOCK, type Statement } from "./connection.js";
 
 /** Columns of a held run, from `a` (its actor row) and `r` (its cold row). */
 export const HELD_COLUMNS = `
-  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.trouble,
+  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.start_at, a.trouble,
   r.workflow, r.version, r.input, r.created_at, r.run_attempt, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
   r.parent_key`;
 
@@ -37,7 +37,7 @@ a AS (
     tries = tries + 1,
     lease_until = aiki.now_ms() + $2::bigint,
     hold = 'push',
-    status = CASE WHEN due.status IN ('paused', 'stalled') THEN due.status ELSE 'running' END
+    status = CASE WHEN due.status IN ('scheduled', 'paused', 'stalled') THEN due.status ELSE 'running' END
   FROM due
   WHERE actor.ns = due.ns AND actor.run_id = due.run_id
   RETURNING actor.*, due.status AS status_before

@@ -15,7 +15,7 @@ import { CLOCK, type Statement } from "./connection.js";
 const MESSAGES = `
 message AS MATERIALIZED (
   SELECT m.*
-  FROM unnest($26::int[], $27::int[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[])
+  FROM unnest($27::int[], $28::int[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[])
     AS m(place, nth, ns, run_id, event_id, kind, body)
   WHERE 0 = (
     SELECT count(*) FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
@@ -47,8 +47,8 @@ put AS (
 born AS MATERIALIZED (
   SELECT d.ns, d.run_id AS parent_id, d.epoch, c.*, aiki.now_ms() AS now
   FROM unnest(
-    $33::int[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[],
-    $41::bigint[], $42::text[], $43::text[], $44::bigint[]
+    $34::int[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[], $41::text[],
+    $42::bigint[], $43::text[], $44::text[], $45::bigint[]
   ) AS c(
     place, id, parent_key, workflow, version, input, reference, retry,
     timeout_ms, pool, request_hash, delay_ms
@@ -70,8 +70,9 @@ made AS (
   FROM born
 ),
 acting AS (
-  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, status)
-  SELECT ns, id, epoch, 0, 0, now + COALESCE(delay_ms, 0), CASE WHEN delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
+  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, start_at, status)
+  SELECT ns, id, epoch, 0, 0, now + COALESCE(delay_ms, 0), CASE WHEN delay_ms > 0 THEN now + delay_ms END,
+    CASE WHEN delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
   FROM born
 )`;
 
@@ -83,11 +84,11 @@ WITH input AS MATERIALIZED (
   SELECT * FROM unnest(
     $1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::int[], $9::text[],
     $10::boolean[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[],
-    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[]
+    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[]
   ) AS i(
     place, ns, run_id, epoch, gen, seq, commit_id, seen, queued,
     paused, trouble, progress, status, lease_ms, due_at,
-    ends, output, error, failed_task, reason
+    ends, output, error, failed_task, reason, start_at
   )
 ),${before}
 locked AS MATERIALIZED (
@@ -110,6 +111,7 @@ kept AS (
     seen = d.seen,
     queued = d.queued::int[],
     paused = d.paused,
+    start_at = d.start_at,
     trouble = d.trouble,
     last_commit = d.commit_id,
     tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
@@ -138,7 +140,7 @@ ended AS (
 recorded AS (
   INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
   SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
-  FROM unnest($21::int[], $22::int[], $23::text[], $24::text[], $25::text[]) AS r(place, n, kind, key, value)
+  FROM unnest($22::int[], $23::int[], $24::text[], $25::text[], $26::text[]) AS r(place, n, kind, key, value)
   JOIN done d ON d.place = r.place
 )${after}
 SELECT m.*, ${CLOCK}

@@ -11,6 +11,7 @@ WITH done AS (
     seen = $7::int,
     queued = $8::int[],
     paused = $9::boolean,
+    start_at = $19::bigint,
     trouble = $10,
     last_commit = $6,
     tries = CASE WHEN $11::boolean THEN 0 ELSE tries END,

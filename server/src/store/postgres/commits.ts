@@ -42,7 +42,7 @@ function isPlain({ messages, children }: Commit): boolean {
 }
 
 async function commitAlone(connection: Connection, { commit, leaseMs }: Held): Promise<CommitOutcome[]> {
-  const { ns, runId, fence, commitId, seen, queued, paused, records, trouble, next } = commit;
+  const { ns, runId, fence, commitId, seen, queued, paused, startAt, records, trouble, next } = commit;
   const who = [ns, runId, fence.epoch, fence.gen, fence.seq, commitId, seen];
   const recorded = [
     records.map(({ n }) => n),
@@ -58,7 +58,7 @@ async function commitAlone(connection: Connection, { commit, leaseMs }: Held): P
   const keeps = next.type === "keep";
   const state = [queued, paused, troubleText(trouble), progresses(commit), keeps ? "running" : next.status];
   const due = [keeps ? leaseMs : null, keeps ? null : next.dueAt];
-  const rows = await connection.run(commitOne, [...who, ...state, ...due, ...recorded]);
+  const rows = await connection.run(commitOne, [...who, ...state, ...due, ...recorded, startAt ?? null]);
   return [outcomeOf(rows[0]?.["mail_seq"], false)];
 }
 
@@ -111,6 +111,7 @@ function transitionColumns(calls: readonly Held[]): Value[] {
     column((commit) => toText(end(commit)?.error)),
     column((commit) => end(commit)?.failedTask),
     column((commit) => toText(end(commit)?.reason)),
+    column(({ startAt }) => startAt),
   ];
 }
 

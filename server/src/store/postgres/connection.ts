@@ -20,9 +20,9 @@ export interface ConnectionOptions {
   readonly connectMs?: number | undefined;
 }
 
-/** A statement that is sent often: prepared once per connection under its name. */
+/** A statement that is sent often is prepared once per connection under its name; one without a name never is. */
 export interface Statement {
-  readonly name: string;
+  readonly name: string | undefined;
   readonly text: string;
 }
 
@@ -89,7 +89,11 @@ export class Connection {
     let broken = true;
     try {
       const sentMs = performance.now();
-      const query = { text, values: values as unknown[], ...(prepare ? { name: `aiki_${name}` } : {}) };
+      const query = {
+        text,
+        values: values as unknown[],
+        ...(prepare && name !== undefined ? { name: `aiki_${name}` } : {}),
+      };
       const { rows } = await client.query<Row>(query);
       broken = false;
       const clockMs = rows[0]?.["clock"];

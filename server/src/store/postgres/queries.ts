@@ -29,7 +29,8 @@ const summary = {
   createdAt: run.createdAt,
   endedAt: run.endedAt,
 };
-const sameRun = and(eq(actor.ns, run.ns), eq(actor.runId, run.id));
+/** Joins a run and its actor. */
+export const sameRun = and(eq(actor.ns, run.ns), eq(actor.runId, run.id));
 
 export function runQueries(connection: Connection, db: NodePgDatabase): RunQueries {
   const ask: Connection["ask"] = (query) => connection.ask(query);
@@ -85,13 +86,16 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
   };
 }
 
-function conditions(filter: RunFilter): (SQL | undefined)[] {
+/** What a filter asks of a run that is joined with its actor. */
+export function conditions(filter: RunFilter): (SQL | undefined)[] {
   const { workflow, version, reference, parent, createdAfter, createdBefore } = filter;
   return [
     filter.status && hasStatus(filter.status),
     workflow === undefined ? undefined : eq(run.workflow, workflow),
     version === undefined ? undefined : eq(run.version, version),
     reference === undefined ? undefined : eq(run.reference, reference),
+    // A reference belongs to its scope: a child's to its parent, any other to the workflow version.
+    reference === undefined || parent !== undefined ? undefined : isNull(run.parentId),
     parent === undefined ? undefined : eq(run.parentId, parent),
     createdAfter === undefined ? undefined : gt(run.createdAt, createdAfter),
     createdBefore === undefined ? undefined : lt(run.createdAt, createdBefore),
@@ -101,10 +105,14 @@ function conditions(filter: RunFilter): (SQL | undefined)[] {
 /** Each half on its own column, so that its index serves when only one is asked for. */
 function hasStatus(wanted: readonly RunStatus[]): SQL | undefined {
   const ended = wanted.filter((one): one is TerminalStatus => ENDED.includes(one));
-  const live = wanted.filter((one): one is Exclude<RunStatus, TerminalStatus> => !ENDED.includes(one));
+  const live = liveStatuses(wanted);
   if (wanted.length === 0) return sql`false`;
   return or(
     ended.length > 0 ? inArray(run.status, ended) : undefined,
     live.length > 0 ? inArray(actor.status, live) : undefined,
   );
+}
+
+export function liveStatuses(statuses: readonly RunStatus[]): Exclude<RunStatus, TerminalStatus>[] {
+  return statuses.filter((one): one is Exclude<RunStatus, TerminalStatus> => !ENDED.includes(one));
 }

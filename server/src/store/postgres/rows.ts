@@ -32,6 +32,7 @@ export interface HeldRow extends FactsRow {
   readonly queued: readonly number[];
   readonly tries: number;
   readonly paused: boolean;
+  readonly start_at: number | null;
   readonly trouble: string | null;
 }
 
@@ -123,6 +124,7 @@ export function toLoaded(row: HeldRow, parts: readonly Row[]): LoadedRun {
     fence: { epoch: row.epoch, gen: row.gen, seq: row.seq },
     status: row.status,
     paused: row.paused,
+    startAt: row.start_at ?? undefined,
     tries: row.tries,
     trouble: fromText<Trouble>(row.trouble),
     seen: row.seen,

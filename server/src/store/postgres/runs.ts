@@ -1,6 +1,8 @@
 /** The run's verbs on Postgres: each is one statement, found in the file of its name. */
+import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { LoadedRun } from "../../core/run.js";
 import type { RunStore } from "../port.js";
+import { appendsWhere } from "./append-where.js";
 import { appends } from "./appends.js";
 import { claimRuns, loadRun, readMail, readRuns } from "./claim-runs.js";
 import { commits } from "./commits.js";
@@ -14,7 +16,7 @@ const MAX_MERGED = 256;
 /** Shortest time between two looks for leases that have run out. Free runs are looked for by every claim. */
 const SEEK_LOST_MS = 250;
 
-export function runStore(connection: Connection): RunStore {
+export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
   const start = starts(connection, MAX_MERGED);
   const append = appends(connection, MAX_MERGED);
   const commit = commits(connection, MAX_MERGED);
@@ -23,6 +25,7 @@ export function runStore(connection: Connection): RunStore {
     now: () => connection.clock.now(),
     start: (run, leaseMs) => start({ run, leaseMs }),
     append: (message, maxQueued) => append({ message, maxQueued }),
+    appendWhere: appendsWhere(connection, db),
     commit: (one, leaseMs) => commit({ commit: one, leaseMs }),
 
     async claim({ limit, leaseMs }) {

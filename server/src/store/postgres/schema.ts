@@ -54,6 +54,7 @@ export const actor = aiki.table(
     runId: text("run_id").notNull(),
     leaseUntil: instant("lease_until"),
     dueAt: instant("due_at"),
+    startAt: instant("start_at"),
     epoch: integer("epoch").notNull(),
     gen: integer("gen").notNull(),
     seq: integer("seq").notNull().default(0),

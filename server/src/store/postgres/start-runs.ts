@@ -34,9 +34,9 @@ timed AS (
   FROM made m JOIN input i ON i.ns = m.ns AND i.id = m.id
 ),
 acting AS (
-  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, lease_until, hold, due_at, status)
+  INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, lease_until, hold, due_at, start_at, status)
   SELECT t.ns, t.id, meta.epoch, leased::int, leased::int, CASE WHEN leased THEN t.now + t.lease_ms END,
-    CASE WHEN leased THEN 'push' END, t.due_at,
+    CASE WHEN leased THEN 'push' END, t.due_at, CASE WHEN t.due_at > t.now THEN t.due_at END,
     CASE WHEN leased THEN 'running' WHEN t.due_at > t.now THEN 'scheduled' ELSE 'queued' END
   FROM timed t, aiki.meta, LATERAL (SELECT t.lease_ms IS NOT NULL AND t.due_at <= t.now AS leased) l
   RETURNING ns, run_id, epoch, gen, status

@@ -120,6 +120,7 @@ function heldNow(run: NewRun, row: StartRow, createdAt: number): LoadedRun {
     fence: { epoch: row.epoch, gen: row.gen, seq: 0 },
     status: "running",
     paused: false,
+    startAt: undefined,
     tries: 1,
     trouble: undefined,
     seen: 0,

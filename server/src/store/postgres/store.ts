@@ -42,7 +42,7 @@ export async function openPostgresStore(options: ConnectionOptions): Promise<Pos
 function assemble(connection: Connection): Store {
   const db = drizzle(connection.pool);
   return {
-    ...runStore(connection),
+    ...runStore(connection, db),
     ...runQueries(connection, db),
     ...registry(connection, db),
     ...keyStore(connection, db),

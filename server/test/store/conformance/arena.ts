@@ -77,6 +77,7 @@ export function transition(run: LoadedRun, changes: Partial<Commit> = {}): Commi
     seen: run.seen,
     queued: run.queued.map(({ n }) => n),
     paused: run.paused,
+    startAt: run.startAt,
     records: [],
     trouble: undefined,
     children: [],

@@ -1,7 +1,22 @@
 import { newId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
 import type { StartOutcome } from "../../../src/store/port.js";
-import { type Arena, claimAll, commit, databaseNow, hold, LEASE_MS, NS, newChild, newRun, pick } from "./arena.js";
+import {
+  type Arena,
+  claimAll,
+  commit,
+  databaseNow,
+  end,
+  event,
+  hold,
+  LEASE_MS,
+  message,
+  NS,
+  newChild,
+  newRun,
+  park,
+  pick,
+} from "./arena.js";
 
 export function startingTests(given: () => Arena): void {
   it("inserts a run that is leased to its starter", async () => {
@@ -57,6 +72,59 @@ export function startingTests(given: () => Arena): void {
     const next = (await store.nextDueAt()) ?? 0;
     expect(next).toBeGreaterThan(databaseNow(store) + 3_500_000);
     expect(next).toBeLessThan(at);
+  });
+
+  it.each([0, 1])("keeps the time of a start until a commit clears it, one with %i messages too", async (messages) => {
+    const [store] = given().stores;
+    const other = await hold(store);
+    const alone = () => Array.from({ length: messages }, () => message(other));
+    const run = newRun({}, { trigger: { at: databaseNow(store) + 3_600_000 } });
+    const startAt = run.trigger && "at" in run.trigger ? run.trigger.at : 0;
+    await store.start(run, LEASE_MS);
+    const send = () => store.append({ ns: NS, runId: run.facts.id, eventId: newId("msg"), body: event("early") }, 10);
+    const look = async () => (await store.getRun(NS, run.facts.id))?.status;
+    await send();
+    const [first] = await claimAll(store);
+    expect(first).toMatchObject({ status: "scheduled", startAt, mail: [{ n: 1 }] });
+    expect(await look()).toBe("scheduled");
+    if (!first) return;
+    await store.release(NS, run.facts.id, first.fence.gen);
+    expect(await look()).toBe("scheduled");
+    const [second] = await claimAll(store);
+    if (!second) throw new Error("not claimed");
+    await commit(store, second, { seen: 1, queued: [1], next: park("scheduled", startAt), messages: alone() });
+    expect(await claimAll(store)).toEqual([]);
+    expect(await store.getRun(NS, run.facts.id)).toMatchObject({ status: "scheduled", nextAt: startAt });
+    await send();
+    const [third] = await claimAll(store);
+    expect(third).toMatchObject({ startAt, queued: [{ n: 1 }] });
+    if (!third) return;
+    const begun = await commit(store, third, { startAt: undefined, seen: 2, queued: [1, 2], messages: alone() });
+    expect([await look(), (await store.load(NS, run.facts.id))?.startAt]).toEqual(["running", undefined]);
+    await commit(store, begun, { startAt: undefined, next: park("paused") });
+  });
+
+  it("starts the children of a commit that ends their parent", async () => {
+    const [store] = given().stores;
+    const parent = await hold(store);
+    const child = newChild(parent, "child:a:1:a#0", { reference: "mine" });
+    expect(await end(store, parent, { children: [child] })).toMatchObject({ type: "committed" });
+    expect(await claimAll(store)).toMatchObject([{ facts: { id: child.facts.id, reference: "mine" } }]);
+    expect(await store.findByReference(NS, "courier", "1.0.0", "mine")).toBeUndefined();
+    const found = await store.listRuns(NS, { reference: "mine", parent: parent.facts.id }, undefined, 10);
+    expect(found).toMatchObject([{ id: child.facts.id, parent: parent.facts.id }]);
+    expect(await store.listRuns(NS, { reference: "mine" }, undefined, 10)).toEqual([]);
+  });
+
+  it("keeps the time of a delayed child's start", async () => {
+    const [store] = given().stores;
+    const parent = await hold(store);
+    const [later, now] = [newChild(parent, "child:a:1:a#0"), newChild(parent, "child:a:1:b#0")];
+    await commit(store, parent, { children: [{ ...later, delayMs: 3_600_000 }, now] });
+    const startAt = (await store.load(NS, later.facts.id))?.startAt ?? 0;
+    expect(startAt).toBeGreaterThan(databaseNow(store) + 3_500_000);
+    expect(await store.getRun(NS, later.facts.id)).toMatchObject({ status: "scheduled", nextAt: startAt });
+    expect(await claimAll(store)).toMatchObject([{ facts: { id: now.facts.id }, startAt: undefined }]);
   });
 
   it("starts at once what is asked for in the past", async () => {
