@@ -16,6 +16,7 @@ import type { TroubleLog } from "./logger.js";
 import type { Post } from "./post.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
+import type { Unreachable } from "./unreachable.js";
 
 export interface ExecuteDeps {
   readonly registry: Registry;
@@ -23,8 +24,7 @@ export interface ExecuteDeps {
   readonly logger: Logger;
   readonly log: TroubleLog;
   readonly post: Post;
-  /** See `CheckpointsOptions`. */
-  readonly unreachable: Map<string, number>;
+  readonly unreachable: Unreachable;
 }
 
 export interface Invocation {

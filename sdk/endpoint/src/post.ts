@@ -29,6 +29,7 @@ interface NodeAnswer {
   on(event: "error", listener: (error: Error) => void): void;
 }
 interface NodeOutgoing {
+  readonly reusedSocket: boolean;
   on(event: "error", listener: (error: Error) => void): void;
   end(body: string): void;
   destroy(error?: Error): void;
@@ -54,16 +55,22 @@ function nodePost(plain: NodeHttp, secure: NodeHttp): Post {
     "http:": { http: plain, agent: new plain.Agent(keep) },
     "https:": { http: secure, agent: new secure.Agent(keep) },
   };
-  return ({ url, headers, body, timeoutMs, maxBytes, signal }) =>
+  const post: Post = (request) =>
     new Promise((resolve, reject) => {
+      const { url, headers, body, timeoutMs, maxBytes, signal } = request;
       const { http, agent } = kinds[url.startsWith("https:") ? "https:" : "http:"];
       const length = new TextEncoder().encode(body).length;
       const options = { method: "POST", agent, headers: { ...headers, "content-length": String(length) }, signal };
-      const fail = (error: Error) => {
+      let answered = false;
+      const fail = (error: Error & { readonly code?: unknown }) => {
         clearTimeout(timer);
-        reject(error);
+        // The other end closed the kept connection while it was idle. If it had read the request after all, the same
+        // again is refused as stale.
+        if (outgoing.reusedSocket && !answered && error.code === "ECONNRESET") resolve(post(request));
+        else reject(error);
       };
       const outgoing = http.request(url, options, (answer) => {
+        answered = true;
         const decoder = new TextDecoder();
         let text = "";
         let bytes = 0;
@@ -88,6 +95,7 @@ function nodePost(plain: NodeHttp, secure: NodeHttp): Post {
       outgoing.on("error", fail);
       outgoing.end(body);
     });
+  return post;
 }
 
 const fetchPost: Post = async ({ url, headers, body, timeoutMs, maxBytes, signal }) => {
@@ -99,8 +107,18 @@ const fetchPost: Post = async ({ url, headers, body, timeoutMs, maxBytes, signal
     redirect: "manual",
     signal: signal ? AbortSignal.any([signal, inTime]) : inTime,
   });
-  if (Number(answer.headers.get("content-length") ?? 0) > maxBytes) {
-    throw new Error(`It answered with more than ${maxBytes} bytes.`);
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for (const reader = answer.body?.getReader(); reader; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    bytes += value.length;
+    if (bytes > maxBytes) {
+      void reader.cancel().catch(() => {});
+      throw new Error(`It answered with more than ${maxBytes} bytes.`);
+    }
+    text += decoder.decode(value, { stream: true });
   }
-  return { status: answer.status, body: await answer.text() };
+  return { status: answer.status, body: text + decoder.decode() };
 };

@@ -13,6 +13,7 @@ import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
 import { type Settings, settingsReader } from "./settings.js";
 import { joseVerifier, nodeVerifier } from "./signature.js";
+import { Unreachable } from "./unreachable.js";
 
 /** Answers one HTTP request. Never rejects. */
 export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
@@ -35,7 +36,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
     logger,
     log,
     post: defaultPost(),
-    unreachable: new Map(),
+    unreachable: new Unreachable(),
   };
 
   const manifestFor = manifests(adapter, served);
