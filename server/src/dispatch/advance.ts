@@ -113,16 +113,20 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
   const { head, after } = request.history;
   if (answer.keeps) warm.keeps(runId, route.endpointId, head, after !== undefined);
   else warm.forget(runId);
-  return answer.seq === fence.seq ? answer : onNewerState(hold, answer);
-}
-
-/** The answer builds on a commit that this process has not seen: it counts when the row says the same. */
-async function onNewerState(hold: Hold, answer: ExecuteAnswer): Promise<Delivered> {
-  const reloaded = await hold.reload();
-  if (reloaded !== "again") return reloaded;
-  if (hold.state.fence.seq === answer.seq) return answer;
+  if (answer.seq > fence.seq) {
+    // It builds on a checkpoint that another process has written.
+    const reloaded = await hold.reload();
+    if (reloaded !== "again") return reloaded;
+  }
+  if (answer.seq === hold.state.fence.seq) return isSpent(answer, request) ? "again" : answer;
+  // It repeats a checkpoint that was written and never acknowledged: what is written counts.
   const refenced = await hold.refence();
   return refenced === "held" ? "again" : refenced;
+}
+
+/** Its checkpoints have recorded all that it did, and what comes next needs another push: there is nothing to write. */
+function isSpent({ state, commands, seq }: ExecuteAnswer, { fence }: ExecuteRequest): boolean {
+  return state === "more" && commands.length === 0 && seq > fence.seq;
 }
 
 /** After a failed delivery: waits, or lets the run go. `held`: push again. */

@@ -12,12 +12,9 @@ export interface PreparedPush {
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
 export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
   const { facts, fence } = hold.state;
-  const { delivery, timers } = hold.shared;
-  const pushId = timers.newId("push");
-  const checkpoint = delivery.checkpointAccess?.(route, { ns: facts.ns, runId: facts.id, pushId, fence });
   return {
     type: "execute",
-    pushId,
+    pushId: hold.shared.timers.newId("push"),
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
     run: {
       id: facts.id,
@@ -35,7 +32,6 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
     },
     history: hold.slice(route, coming ?? []),
     budgetMs: route.budgetMs,
-    ...(checkpoint && { checkpoint }),
   };
 }
 

@@ -1,6 +1,5 @@
 /** `Delivery` over HTTP: one signed POST per push, and the answer table. */
 import {
-  type CheckpointAccess,
   type ExecuteAnswer,
   type ExecuteRequest,
   executeAnswerSchema,
@@ -10,7 +9,7 @@ import {
 import type { RunFacts } from "../core/run.js";
 import type { Exchanged } from "../egress/exchange.js";
 import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
-import type { CheckpointTokens, PushedPlace } from "./checkpoint-token.js";
+import type { CheckpointTokens } from "./checkpoint-token.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./live-endpoint.js";
 import { type Refusal, shownUrl } from "./refusal.js";
@@ -52,16 +51,10 @@ export class Pusher implements Delivery {
     return this.#options.endpoints.route(facts);
   }
 
-  checkpointAccess(route: Route, place: PushedPlace): CheckpointAccess | undefined {
-    const { checkpoints, endpoints } = this.#options;
-    const can = endpoints.get(route.endpointId)?.stored.manifest.capabilities.inlineCheckpoints;
-    return can ? checkpoints?.access(place, route.budgetMs + GRACE_MS) : undefined;
-  }
-
   prepare(route: Route, ns: string, request: ExecuteRequest): void {
-    const target = this.#options.endpoints.get(route.endpointId)?.target;
-    if (!target) return;
-    const signed = this.#sign(target, ns, request);
+    const endpoint = this.#options.endpoints.get(route.endpointId);
+    if (!endpoint) return;
+    const signed = this.#sign(endpoint, ns, request);
     // Perhaps nobody will ask for it.
     if (typeof signed.token !== "string") signed.token.catch(() => {});
     this.#signed.set(request, signed);
@@ -72,6 +65,8 @@ export class Pusher implements Delivery {
     if (!endpoint) return { type: "not_served", message: `The endpoint ${route.endpointId} was removed.` };
     const waiting = endpoint.slots.acquire(signal);
     if (waiting && !(await waiting)) return CALLED_OFF;
+    // Tokens last only so long.
+    if (waiting) this.#signed.delete(request);
     const startedAt = performance.now();
     const outcome = await this.#push(endpoint, ns, request, signal);
     endpoint.slots.release(outcome.type === "busy" ? "busy" : outcome.type === "answer" ? "ok" : "other");
@@ -93,17 +88,23 @@ export class Pusher implements Delivery {
   ): Promise<DeliveryOutcome> {
     const { target } = endpoint;
     const known = this.#signed.get(request);
-    const { message, token } = known?.target === target ? known : this.#sign(target, ns, request);
+    const { message, token } = known?.target === target ? known : this.#sign(endpoint, ns, request);
     const limits = { totalMs: request.budgetMs + GRACE_MS, maxAnswerBytes: LIMITS.bodyBytes, signal };
     const exchanged = await this.#options.post.send(target, { ...message, ...limits }, token);
     this.#compareManifest(endpoint, exchanged);
     return this.#classify(endpoint, request, exchanged);
   }
 
-  #sign(target: PostTarget, ns: string, request: ExecuteRequest): SignedPush {
-    const { run, pushId, fence } = request;
-    const message = { ns, subject: run.id, pushId, fence, body: JSON.stringify(request) };
-    return { target, message, token: this.#options.post.sign(target, message) };
+  #sign({ target, stored }: LiveEndpoint, ns: string, request: ExecuteRequest): SignedPush {
+    const { checkpoints, post } = this.#options;
+    const { run, pushId, fence, budgetMs } = request;
+    const place = { ns, runId: run.id, pushId, fence };
+    const checkpoint = stored.manifest.capabilities.inlineCheckpoints
+      ? checkpoints?.access(place, budgetMs + GRACE_MS)
+      : undefined;
+    const body = JSON.stringify(checkpoint ? { ...request, checkpoint } : request);
+    const message = { ns, subject: run.id, pushId, fence, body };
+    return { target, message, token: post.sign(target, message) };
   }
 
   #classify(endpoint: LiveEndpoint, request: ExecuteRequest, exchanged: Exchanged): DeliveryOutcome {
