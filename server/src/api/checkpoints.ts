@@ -8,6 +8,7 @@ import {
 } from "@aikirun/protocol";
 import { checkPayload } from "./body.js";
 import { type Route, route } from "./route.js";
+import type { Services } from "./services.js";
 
 export const checkpointRoutes: readonly Route[] = [
   route({
@@ -18,8 +19,7 @@ export const checkpointRoutes: readonly Route[] = [
       "Record what an invocation has done so far, and go on. 409 CHECKPOINT_STALE: stop, it is not wanted any more.",
     body: checkpointBodySchema,
     answers: { 200: checkpointAnswerSchema },
-    async handle({ body, bearer }, { dispatcher, checkpoints }) {
-      const claims = checkpoints?.read(bearer ?? "");
+    async handle({ body, claims }, { dispatcher }) {
       if (!claims || !speaksOf(claims, body)) throw refused();
       for (const command of body.commands) {
         if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);
@@ -42,6 +42,14 @@ export const checkpointRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** Throws `UNAUTHORIZED`. */
+export function checkpointClaims(authorization: string | undefined, { checkpoints }: Services): CheckpointClaims {
+  const token = /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+  const claims = token === undefined ? undefined : checkpoints?.read(token);
+  if (!claims) throw refused();
+  return claims;
+}
 
 function speaksOf(
   claims: CheckpointClaims,
