@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   canonicalJson,
+  checkpointAnswerSchema,
+  checkpointBodySchema,
+  checkpointClaimsSchema,
   childRunId,
   commandsSchema,
   describeAnswerSchema,
@@ -56,6 +59,9 @@ const schemas = {
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
   commands: commandsSchema,
+  checkpointBody: checkpointBodySchema,
+  checkpointAnswer: checkpointAnswerSchema,
+  checkpointClaims: checkpointClaimsSchema,
 };
 const messages = read<{
   accepted: { schema: keyof typeof schemas; message: unknown }[];
