@@ -97,7 +97,7 @@ const recordedTicks = async ({ database }: World, id: string) =>
     )
   ).rows[0];
 
-describe("a run with checkpoints", () => {
+describe("a run with checkpoints", { timeout: 60_000 }, () => {
   it("of 200 tasks takes one push", async () => {
     const it = await world();
     const before = it.app.requests;
@@ -195,5 +195,22 @@ describe("a run with checkpoints", () => {
     expect(await ended(next, id)).toMatchObject({ status: "completed", output: sumOf(60) });
     expect(await recordedTicks(it, id)).toEqual({ count: 60, keys: 60 });
     expect([...executed.values()].every((times) => times === 1)).toBe(true);
+  });
+
+  it("is served to the end by an orchestrator that stops, which refuses everything else meanwhile", async () => {
+    const it = await world();
+    const id = await startRun(it.aiki, "ticks", { count: 3, ms: 2_000 });
+    await expect.poll(() => executed.size, SOON).toBe(1);
+    let closed = false;
+    const closing = it.aiki.server.close().then(() => {
+      closed = true;
+    });
+    const statusOf = async (path: string) => (await it.aiki.call("GET", path)).status;
+    expect([await statusOf("/health"), await statusOf("/ready")]).toEqual([200, 429]);
+    const refused = await it.aiki.call("GET", `/v1/runs/${id}`);
+    expect([refused.status, refused.json.error.code, refused.headers["retry-after"]]).toEqual([429, "OVERLOADED", "1"]);
+    expect(closed).toBe(false);
+    await closing;
+    expect([executed.size, it.front.taken, aborted]).toEqual([1, [1], []]);
   });
 });
