@@ -10,6 +10,7 @@ import type { Random } from "./random.js";
 import type { Replica } from "./replica.js";
 import type { Process, Scheduler } from "./scheduler.js";
 import { NS } from "./surroundings.js";
+import { Violation } from "./violation.js";
 
 export interface NetworkOptions {
   readonly scheduler: Scheduler;
@@ -19,6 +20,8 @@ export interface NetworkOptions {
   readonly instances: readonly Instance[];
   /** Whether an endpoint is registered at all. */
   readonly registered: () => boolean;
+  /** Whether the run is paused, and under this very fence. */
+  readonly isPaused: (runId: string, fence: ExecuteRequest["fence"]) => boolean;
   /** Whether invocations are offered checkpoints. */
   readonly checkpoints: boolean;
   readonly fail: (error: unknown) => void;
@@ -27,7 +30,9 @@ export interface NetworkOptions {
 /** The connection of one dispatcher process to the endpoint. */
 export function network(process: Process, options: NetworkOptions): Delivery {
   const { scheduler, random, faults, ledger } = options;
-  const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs: 5_000, concurrency: 100 };
+  // A short one ends invocations in the middle; every task fits into half of the shortest.
+  const budgetMs = random.chance(0.5) ? random.int(60, 400) : 5_000;
+  const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs, concurrency: 100 };
 
   /** One delivery of the request to one instance. */
   function arrive(
@@ -37,17 +42,20 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   ): void {
     const instance = random.pick(options.instances);
     const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
+    const checkpoint =
+      options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined;
     instance
-      .handle(wireCopy(request), invocation, signal)
+      .handle(wireCopy({ ...request, ...(checkpoint && { checkpoint }) }), invocation, signal)
       .then((reply) => answered(wireCopy(reply), invocation), options.fail);
   }
 
   return {
     route: () => (options.registered() ? route : undefined),
-    checkpointAccess: () =>
-      options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined,
     deliver: (_route, _ns, request, signal) =>
       new Promise<DeliveryOutcome>((resolve) => {
+        if (options.isPaused(request.run.id, request.fence)) {
+          options.fail(new Violation("PAUSE", `${request.run.id} is pushed, and its pause is written`));
+        }
         let settled = false;
         let stopWaiting = () => {};
         const settle = (outcome: DeliveryOutcome) => {
@@ -77,7 +85,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
             if (settled) return;
             const garbled = reply.type === "answer" && faults.strikes(0.2);
             from.push.answered = !garbled;
-            settle(garbled ? garble(reply, random) : asOutcome(reply));
+            settle(garbled ? garble(reply, request, random) : asOutcome(reply));
           });
         };
         const deliveries = faults.strikes(0.4) ? 2 : 1;
@@ -126,9 +134,13 @@ export function checkpointLink(options: CheckpointLinkOptions) {
 }
 
 /** An answer that no endpoint of ours gives: to another push, or to nothing. */
-function garble({ answer }: Extract<Reply, { type: "answer" }>, random: Random): DeliveryOutcome {
+function garble(
+  { answer }: Extract<Reply, { type: "answer" }>,
+  { fence }: ExecuteRequest,
+  random: Random,
+): DeliveryOutcome {
   if (random.chance(0.5)) return { type: "answer", answer: { ...answer, pushId: "push_other" } };
-  return { type: "answer", answer: { ...answer, state: "more", commands: [] } };
+  return { type: "answer", answer: { ...answer, seq: fence.seq, state: "more", commands: [] } };
 }
 
 function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {

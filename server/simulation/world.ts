@@ -18,7 +18,7 @@ import { Random } from "./random.js";
 import { Replica } from "./replica.js";
 import { type Process, Scheduler } from "./scheduler.js";
 import { storeLink } from "./store-link.js";
-import type { Surroundings } from "./surroundings.js";
+import { NS, type Surroundings } from "./surroundings.js";
 import { Users } from "./users.js";
 import { Violation } from "./violation.js";
 import { type WorkflowName, workflows } from "./workflows.js";
@@ -179,6 +179,10 @@ class World {
           ledger: this.#ledger,
           instances: this.#instances,
           registered: () => this.#nemesis.registered,
+          isPaused: (runId, { gen, seq }) => {
+            const row = this.#runs.find(NS, runId);
+            return row?.paused === true && row.gen === gen && row.seq === seq;
+          },
           checkpoints: this.#checkpoints,
         }),
       onError: fail,

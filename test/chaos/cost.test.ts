@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestDatabase, testDatabase } from "../../server/test/store/database.js";
 import { type Fleet, startFleet } from "./fleet.js";
 import { type PostgresProxy, startPostgresProxy } from "./postgres-proxy.js";
@@ -17,23 +17,37 @@ let database: TestDatabase;
 let proxy: PostgresProxy;
 let fleet: Fleet;
 
-beforeAll(async () => {
-  database = await testDatabase();
-  proxy = await startPostgresProxy(database.url);
-  fleet = await startFleet({ databaseUrl: proxy.url, replicas: 1 });
-  // Everything is prepared, cached and connected; what is counted from now on is the rule.
-  await complete(3);
-}, TIMEOUT_MS);
-afterAll(async () => {
-  await fleet?.stop();
-  await proxy?.close();
-  await database?.close();
-});
+/** One orchestrator of its own for the tests of a block. */
+function withCheckpoints(checkpoints: "on" | "off"): void {
+  beforeAll(async () => {
+    database = await testDatabase();
+    proxy = await startPostgresProxy(database.url);
+    fleet = await startFleet({
+      databaseUrl: proxy.url,
+      replicas: 1,
+      settings: { AIKI_CHECKPOINTS: checkpoints },
+    });
+    // Everything is prepared, cached and connected; what is counted from now on is the rule.
+    await complete(3);
+  }, TIMEOUT_MS);
+  afterAll(async () => {
+    await fleet?.stop();
+    await proxy?.close();
+    await database?.close();
+  });
+}
 
 async function complete(tasks: number): Promise<Started> {
   const run = await startRun(fleet.replicas, { tasks, start: 1, workMs: 0 });
   await untilAllEnded(database.pool, TIMEOUT_MS);
   return run;
+}
+
+async function manyAtOnce(): Promise<Started[]> {
+  const input = { tasks: 5, start: 1, workMs: 0 };
+  const runs = await Promise.all(Array.from({ length: 64 }, () => startRun(fleet.replicas, input)));
+  await untilAllEnded(database.pool, TIMEOUT_MS);
+  return runs;
 }
 
 /** What the work cost: statements by name, those of the background apart, and pushes that arrived. */
@@ -52,35 +66,55 @@ async function costOf(work: () => Promise<Started[]>) {
   };
 }
 
-test("60 sequential tasks cost the statement of the start, and each one exchange and one statement", {
-  timeout: TIMEOUT_MS,
-}, async () => {
-  const cost = await costOf(async () => [await complete(60)]);
-  expect(cost).toEqual({ statements: { aiki_start_runs: 1, aiki_commit_one: 59, aiki_end_one: 1 }, pushes: 60 });
+describe("pushed step by step", () => {
+  withCheckpoints("off");
+
+  test("60 sequential tasks cost the statement of the start, and each one exchange and one statement", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const cost = await costOf(async () => [await complete(60)]);
+    expect(cost).toEqual({ statements: { aiki_start_runs: 1, aiki_commit_one: 59, aiki_end_one: 1 }, pushes: 60 });
+  });
+
+  test("20 starts one after another cost 20 statements beside the one of each run's only task", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const cost = await costOf(async () => {
+      const runs: Started[] = [];
+      for (let i = 0; i < 20; i++) runs.push(await complete(1));
+      return runs;
+    });
+    expect(cost).toEqual({ statements: { aiki_start_runs: 20, aiki_end_one: 20 }, pushes: 20 });
+  });
+
+  test("64 runs of 5 tasks at the same time share statements: fewer than one per task", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const { statements, pushes } = await costOf(manyAtOnce);
+    const sent = Object.values(statements).reduce((sum, count) => sum + count, 0);
+    console.log(`64 runs of 5 tasks: ${sent} statements, ${pushes} pushes`);
+    expect(pushes).toBe(64 * 5);
+    expect(sent).toBeLessThan(64 * 5);
+  });
 });
 
-test("20 starts one after another cost 20 statements beside the one of each run's only task", {
-  timeout: TIMEOUT_MS,
-}, async () => {
-  const cost = await costOf(async () => {
-    const runs: Started[] = [];
-    for (let i = 0; i < 20; i++) runs.push(await complete(1));
-    return runs;
-  });
-  expect(cost).toEqual({ statements: { aiki_start_runs: 20, aiki_end_one: 20 }, pushes: 20 });
-});
+describe("with checkpoints", () => {
+  withCheckpoints("on");
 
-test("64 runs of 5 tasks at the same time share statements: fewer than one per task", {
-  timeout: TIMEOUT_MS,
-}, async () => {
-  const { statements, pushes } = await costOf(async () => {
-    const input = { tasks: 5, start: 1, workMs: 0 };
-    const runs = await Promise.all(Array.from({ length: 64 }, () => startRun(fleet.replicas, input)));
-    await untilAllEnded(database.pool, TIMEOUT_MS);
-    return runs;
+  test("60 sequential tasks cost one push, the statements of the start and the end, and one for each checkpoint", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const cost = await costOf(async () => [await complete(60)]);
+    expect(cost).toEqual({ statements: { aiki_start_runs: 1, aiki_commit_one: 59, aiki_end_one: 1 }, pushes: 1 });
   });
-  const sent = Object.values(statements).reduce((sum, count) => sum + count, 0);
-  console.log(`64 runs of 5 tasks: ${sent} statements, ${pushes} pushes`);
-  expect(pushes).toBe(64 * 5);
-  expect(sent).toBeLessThan(64 * 5);
+
+  test("64 runs of 5 tasks at the same time share statements: fewer than one per task", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const { statements, pushes } = await costOf(manyAtOnce);
+    const sent = Object.values(statements).reduce((sum, count) => sum + count, 0);
+    console.log(`64 runs of 5 tasks with checkpoints: ${sent} statements, ${pushes} pushes`);
+    expect(pushes).toBe(64);
+    expect(sent).toBeLessThan(64 * 5);
+  });
 });

@@ -8,7 +8,7 @@ import { Random } from "../../server/simulation/random.js";
 import { orphansInPostgres } from "../../server/test/store/orphans.js";
 import type { Fleet, Replica } from "./fleet.js";
 import { startRun, untilAllEnded } from "./runs.js";
-import { endOfLog, readLog, startsIn } from "./side-effects.js";
+import { endOfLog, pushesIn, readLog, startsIn } from "./side-effects.js";
 import { type Started, violations } from "./verify.js";
 
 export interface Storm {
@@ -26,6 +26,8 @@ export interface StormReport {
   readonly executions: number;
   /** Executions beyond the first of their task. */
   readonly repeated: number;
+  /** That arrived at the app. */
+  readonly pushes: number;
   readonly elapsedMs: number;
 }
 
@@ -66,7 +68,8 @@ export async function weather(fleet: Fleet, pool: pg.Pool, storm: Storm): Promis
   const found = [...(await orphans.stop()), ...(await violations(pool, started, log))];
   const executions = startsIn(log).length;
   const repeated = executions - storm.runs * storm.tasks;
-  return { violations: found, executions, repeated, elapsedMs: Math.round(performance.now() - startedAt) };
+  const pushes = pushesIn(log).length;
+  return { violations: found, executions, repeated, pushes, elapsedMs: Math.round(performance.now() - startedAt) };
 }
 
 async function strike(fault: "kill" | "pause", fleet: Fleet, random: Random, leaseMs: number): Promise<void> {

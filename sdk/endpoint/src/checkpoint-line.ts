@@ -99,7 +99,8 @@ async function postOne(send: HttpSend, url: string, { token, body }: Waiting): P
 async function postMany(send: HttpSend, url: string, batch: readonly Waiting[]): Promise<LineAnswer[]> {
   const items = batch.map(({ token, body }) => `{"token":${JSON.stringify(token)},"body":${body}}`);
   const body = `{"checkpoints":[${items.join(",")}]}`;
-  const answer = await send({ ...POST, url: url + CHECKPOINT_BATCH, headers: JSON_BODY, body });
+  const headers = { ...JSON_BODY, authorization: `Bearer ${batch[0]?.token}` };
+  const answer = await send({ ...POST, url: url + CHECKPOINT_BATCH, headers, body });
   if (answer.status !== 200) return batch.map(() => ({ status: answer.status, error: answer.text.slice(0, 300) }));
   const { outcomes }: CheckpointBatchAnswer = checkpointBatchAnswerSchema.parse(JSON.parse(answer.text));
   return outcomes.map((outcome) =>

@@ -3,9 +3,11 @@
  * ends the checkpoints and never the invocation, which then answers as if there had been none.
  */
 import type { ExecuteRequest } from "@aikirun/protocol";
+import { HttpFailure } from "@aikirun/protocol/http";
 import type { Checkpoint, Checkpointed } from "@aikirun/workflow/replay";
 import { ACK_MS, type CheckpointLine } from "./checkpoint-line.js";
 import type { TroubleLog } from "./logger.js";
+import type { Unreachable } from "./unreachable.js";
 
 export interface Checkpoints {
   readonly checkpoint: Checkpoint;
@@ -16,8 +18,8 @@ export interface Checkpoints {
 export interface CheckpointsOptions {
   readonly line: CheckpointLine;
   readonly log: TroubleLog;
-  /** Orchestrators that could not be reached, and until when they are not tried again. Lives as long as the endpoint. */
-  readonly unreachable: Map<string, number>;
+  /** Lives as long as the endpoint. */
+  readonly unreachable: Unreachable;
   /** Milliseconds that the invocation has left. */
   readonly leftMs: () => number;
   readonly gone: AbortSignal | undefined;
@@ -25,21 +27,24 @@ export interface CheckpointsOptions {
 
 /** How long an acknowledgement may take when the work's time is up: the answer needs the rest of it. */
 const ACK_AFTER_TIME_MS = 1_000;
-/** An app that cannot reach its orchestrator finds out at most this often. */
-const TRY_AGAIN_MS = 30_000;
+/** A failure that takes no longer than this costs nobody much. */
+const AT_ONCE_MS = 500;
+/** Of what speaks the API: not this time, which says nothing of the next. */
+const UNAVAILING: ReadonlySet<number> = new Set([400, 413, 429]);
 
 /** Undefined when the push offers none, or when its orchestrator could not be reached lately. */
 export function checkpointsOf(push: ExecuteRequest, options: CheckpointsOptions): Checkpoints | undefined {
   const { checkpoint: access, run, pushId, fence } = push;
   const { line, unreachable, leftMs, gone } = options;
-  if (!access || (unreachable.get(access.url) ?? 0) > Date.now()) return undefined;
+  if (!access || unreachable.has(access.url)) return undefined;
   let seq = fence.seq;
   const send = async (body: string): Promise<Checkpointed> => {
     const { status, ...outcome } = await line.send(access, body);
     if (status === 409) return { type: "unwanted" };
-    // It is there, and too busy or without its database just now.
-    if (status === 429 || status >= 500) return { type: "failed" };
+    // It is there, and just now too busy or without its database, or it does not take these commands.
+    if (UNAVAILING.has(status) || status >= 500) return { type: "failed" };
     if (!("answer" in outcome)) throw new Error(`it answered ${status}: ${outcome.error}`);
+    unreachable.reached(access.url);
     const { answer } = outcome;
     if (answer.stop === "abandon") return { type: "unwanted" };
     seq = answer.seq;
@@ -49,10 +54,12 @@ export function checkpointsOf(push: ExecuteRequest, options: CheckpointsOptions)
     seq: () => seq,
     async checkpoint(commands) {
       const body = JSON.stringify({ runId: run.id, pushId, epoch: fence.epoch, gen: fence.gen, seq, commands });
+      const timeoutMs = Math.min(ACK_MS, Math.max(0, leftMs()) + ACK_AFTER_TIME_MS);
+      const startedAt = Date.now();
       try {
-        return await within(Math.min(ACK_MS, Math.max(0, leftMs()) + ACK_AFTER_TIME_MS), gone, send(body));
+        return await within(timeoutMs, gone, send(body));
       } catch (error) {
-        unreachable.set(access.url, Date.now() + TRY_AGAIN_MS);
+        unreachable.failed(access.url, error instanceof HttpFailure && Date.now() - startedAt < AT_ONCE_MS);
         tell(options.log, access.url, error);
         return { type: "failed" };
       }
@@ -60,17 +67,18 @@ export function checkpointsOf(push: ExecuteRequest, options: CheckpointsOptions)
   };
 }
 
-/** A checkpoint that takes longer has failed; one that nobody waits for any more is not wanted. */
+/** Rejects for a checkpoint that takes longer. One that nobody waits for any more is not wanted. */
 function within(ms: number, gone: AbortSignal | undefined, sent: Promise<Checkpointed>): Promise<Checkpointed> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve({ type: "failed" }), ms);
+    const timer = setTimeout(() => reject(new Error(`it did not answer within ${ms} ms`)), ms);
     const leave = () => resolve({ type: "unwanted" });
     gone?.addEventListener("abort", leave);
     if (gone?.aborted) leave();
-    sent.then(resolve, reject).finally(() => {
+    const over = () => {
       clearTimeout(timer);
       gone?.removeEventListener("abort", leave);
-    });
+    };
+    sent.finally(over).then(resolve, reject);
   });
 }
 

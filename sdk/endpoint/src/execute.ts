@@ -18,6 +18,7 @@ import type { TroubleLog } from "./logger.js";
 import { wholeSlice } from "./long-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
+import type { Unreachable } from "./unreachable.js";
 
 export interface ExecuteDeps {
   readonly registry: Registry;
@@ -26,8 +27,7 @@ export interface ExecuteDeps {
   readonly log: TroubleLog;
   readonly line: CheckpointLine;
   readonly send: HttpSend;
-  /** See `CheckpointsOptions`. */
-  readonly unreachable: Map<string, number>;
+  readonly unreachable: Unreachable;
 }
 
 export interface Invocation {

@@ -15,6 +15,7 @@ import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
 import { type Settings, settingsReader } from "./settings.js";
 import { joseVerifier, nodeVerifier } from "./signature.js";
+import { Unreachable } from "./unreachable.js";
 
 /** Answers one HTTP request. Never rejects. */
 export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
@@ -39,7 +40,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
     log,
     line: checkpointLine(send),
     send,
-    unreachable: new Map(),
+    unreachable: new Unreachable(),
   };
 
   const manifestFor = manifests(adapter, served);

@@ -4,6 +4,9 @@ import {
   bulkCancelBodySchema,
   canonicalJson,
   checkEndpointBodySchema,
+  checkpointAnswerSchema,
+  checkpointBodySchema,
+  checkpointClaimsSchema,
   childRunId,
   commandsSchema,
   describeAnswerSchema,
@@ -64,6 +67,9 @@ const schemas = {
   startRunsBody: startRunsBodySchema,
   bulkCancelBody: bulkCancelBodySchema,
   commands: commandsSchema,
+  checkpointBody: checkpointBodySchema,
+  checkpointAnswer: checkpointAnswerSchema,
+  checkpointClaims: checkpointClaimsSchema,
 };
 const messages = read<{
   accepted: { schema: keyof typeof schemas; message: unknown }[];

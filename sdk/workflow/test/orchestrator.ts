@@ -3,6 +3,7 @@ import type { Command, HistoryRecord, JsonValue, PushedRun, ReplayAnswer } from 
 import { childRunId, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { ServableVersion } from "@aikirun/workflow";
 import {
+  type Checkpointed,
   compare,
   defaultHost,
   type ExecuteOptions,
@@ -93,6 +94,15 @@ export class Orchestrator {
     }
   }
 
+  /** Commits a checkpoint, and what happens then is its news. */
+  record(commands: readonly Command[], happens: () => void = () => {}): Checkpointed & { type: "committed" } {
+    const from = this.records.length;
+    this.commit(commands);
+    happens();
+    const records = structuredClone(this.records.slice(from).filter(isNews));
+    return { type: "committed", records, answer: false };
+  }
+
   append(body: RecordBody): void {
     this.records.push(structuredClone({ n: this.records.length + 1, ...body }) as HistoryRecord);
   }
@@ -146,6 +156,11 @@ export class Orchestrator {
   childId(key: string): string {
     return childRunId(this.run.id, key);
   }
+}
+
+/** An invocation knows the outcomes of its own tasks. */
+function isNews({ kind, value }: HistoryRecord): boolean {
+  return kind !== "task" || (value.state === "retrying" && value.due === true);
 }
 
 function recordsOf(command: Command, of: Orchestrator): RecordBody[] {

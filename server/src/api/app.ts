@@ -3,6 +3,7 @@ import { AikiError } from "@aikirun/protocol";
 import { type Context, Hono } from "hono";
 import type { Log } from "../log.js";
 import { parsePart, readJson } from "./body.js";
+import { checkpointClaims } from "./checkpoints.js";
 import { errorReply, toAikiError } from "./errors.js";
 import type { Guard } from "./guard.js";
 import { type Authenticate, allows, type Caller, forbidden, unauthorized } from "./keys.js";
@@ -62,11 +63,25 @@ async function call(context: Context, route: Route, options: AppOptions): Promis
   const caller = await authorize(authorization, route, options.authenticate);
   const params = route.params ? parsePart(route.params, req.param(), "path") : {};
   const query = parseQuery(new URL(req.url).searchParams, route);
-  const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const { services, stopping } = options;
+  if (stopping.aborted && !isAnsweredToTheLast(route)) throw isStopping();
+  // Before its body is read, as keys are.
+  const claims = route.scope === "checkpoint" ? checkpointClaims(authorization, services) : undefined;
+  const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
-  const bearer = route.scope === "checkpoint" ? /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] : undefined;
-  return route.handle({ params, query, body, caller, bearer, signal }, services);
+  return route.handle({ params, query, body, caller, claims, signal }, services);
+}
+
+/** Invocations under way end with their answers, which they may have to be told by a checkpoint. */
+function isAnsweredToTheLast({ scope, path }: Route): boolean {
+  return scope === "checkpoint" || (scope === "public" && path !== "/ready");
+}
+
+function isStopping(): AikiError {
+  return new AikiError(
+    "OVERLOADED",
+    "This orchestrator is being stopped. Try again: another one answers, or the next.",
+  );
 }
 
 async function authorize(header: string | undefined, route: Route, authenticate: Authenticate): Promise<Caller> {

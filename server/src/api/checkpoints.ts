@@ -31,18 +31,18 @@ export const checkpointRoutes: readonly Route[] = [
       "Record what an invocation has done so far, and go on. 409 CHECKPOINT_STALE: stop, it is not wanted any more.",
     body: checkpointBodySchema,
     answers: { 200: checkpointAnswerSchema },
-    handle: async ({ body, bearer = "" }, services) => ({ status: 200, body: await record(bearer, body, services) }),
+    handle: async ({ body, claims }, services) => ({ status: 200, body: await record(claims, body, services) }),
   }),
   route({
     method: "POST",
     path: CHECKPOINT_PATH + CHECKPOINT_BATCH,
     scope: "checkpoint",
-    summary: "The same for several invocations, each with its own token and its own outcome.",
+    summary: "The same for several invocations, each with its own token and outcome. Authorized by any one of them.",
     body: checkpointBatchSchema,
     answers: { 200: checkpointBatchAnswerSchema },
     async handle({ body: { checkpoints } }, services) {
       const outcomes = await Promise.all(
-        checkpoints.map(({ token, body }) => outcomeOf(record(token, body, services))),
+        checkpoints.map(({ token, body }) => outcomeOf(record(services.checkpoints?.read(token), body, services))),
       );
       return { status: 200, body: { outcomes } };
     },
@@ -54,8 +54,7 @@ export const checkpointRoutes: readonly Route[] = [
     summary: "The history of the run that was pushed, when it is too long for a push.",
     query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
     answers: { 200: pushedHistorySchema },
-    async handle({ query: { after = 0 }, bearer = "" }, { checkpoints, store }) {
-      const claims = checkpoints?.read(bearer);
+    async handle({ query: { after = 0 }, claims }, { store }) {
       if (!claims) throw refused();
       const part = await store.readHistory(claims.ns, claims.sub, after, LIMITS.commands, LIMITS.historyBytes);
       if (!part) throw runNotFound(claims.sub);
@@ -65,6 +64,14 @@ export const checkpointRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** Throws `UNAUTHORIZED`. */
+export function checkpointClaims(authorization: string | undefined, { checkpoints }: Services): CheckpointClaims {
+  const token = /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+  const claims = token === undefined ? undefined : checkpoints?.read(token);
+  if (!claims) throw refused();
+  return claims;
+}
 
 async function outcomeOf(recording: Promise<CheckpointAnswer>): Promise<CheckpointBatchAnswer["outcomes"][number]> {
   try {
@@ -76,11 +83,10 @@ async function outcomeOf(recording: Promise<CheckpointAnswer>): Promise<Checkpoi
 }
 
 async function record(
-  token: string,
+  claims: CheckpointClaims | undefined,
   body: CheckpointBody,
-  { checkpoints, dispatcher }: Services,
+  { dispatcher }: Services,
 ): Promise<CheckpointAnswer> {
-  const claims = checkpoints?.read(token);
   if (!claims || !speaksOf(claims, body)) throw refused();
   for (const command of body.commands) {
     if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);

@@ -1,4 +1,5 @@
 /** What one route of the API is. Authorisation, OpenAPI and the tests' matrix are all read from these. */
+import type { CheckpointClaims } from "@aikirun/protocol";
 import type { z } from "zod";
 import type { Caller, Scope } from "./keys.js";
 import type { Services } from "./services.js";
@@ -8,8 +9,8 @@ export interface Call<Params, Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly caller: Caller;
-  /** What a request to a `checkpoint` route carries as its token. */
-  readonly bearer: string | undefined;
+  /** What the token of a request to a `checkpoint` route speaks of. */
+  readonly claims: CheckpointClaims | undefined;
   /** Aborts when the client went away or the server stops. Made when asked for: most routes answer before that. */
   signal(): AbortSignal;
 }
@@ -25,7 +26,7 @@ interface Shape {
   readonly method: "GET" | "POST" | "DELETE";
   /** With `:name` for parameters. */
   readonly path: string;
-  /** What a key needs; `public` routes take none, `checkpoint` routes a push's own token, which they read themselves. */
+  /** What a key needs; `public` routes take none, `checkpoint` routes a push's own token. */
   readonly scope: Scope | "public" | "checkpoint";
   readonly summary: string;
   /** Schemas of the successful answers, by status. */

@@ -97,9 +97,6 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
   return accept(hold, route, request, result.done);
 }
 
-const WITHOUT_URL =
-  "An endpoint reads long histories by itself where AIKI_PUBLIC_URL tells how to reach the orchestrator.";
-
 async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome: DeliveryOutcome): Promise<Delivered> {
   const { warm } = hold.shared;
   const runId = hold.state.facts.id;
@@ -108,14 +105,6 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
     if (request.history.after) return outcome;
     const message = "The endpoint asked for the whole history in answer to the whole history.";
     return { type: "failed", reach: "refused", code: "BAD_ANSWER", message };
-  }
-  if (outcome.type === "too_large") {
-    const message = `${outcome.message} ${WITHOUT_URL}`;
-    if (hold.tooLarge || !request.checkpoint) {
-      return { type: "failed", reach: "refused", code: "PAYLOAD_TOO_LARGE", message };
-    }
-    hold.tooLarge = true;
-    return outcome;
   }
   if (outcome.type !== "answer") return outcome;
   const { answer } = outcome;
@@ -131,16 +120,20 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
   const { head, after } = request.history;
   if (answer.keeps) warm.keeps(runId, route.endpointId, head, after !== undefined);
   else warm.forget(runId);
-  return answer.seq === fence.seq ? answer : onNewerState(hold, answer);
-}
-
-/** The answer builds on a commit that this process has not seen: it counts when the row says the same. */
-async function onNewerState(hold: Hold, answer: ExecuteAnswer): Promise<Delivered> {
-  const reloaded = await hold.reload();
-  if (reloaded !== "again") return reloaded;
-  if (hold.state.fence.seq === answer.seq) return answer;
+  if (answer.seq > fence.seq) {
+    // It builds on a checkpoint that another process has written.
+    const reloaded = await hold.reload();
+    if (reloaded !== "again") return reloaded;
+  }
+  if (answer.seq === hold.state.fence.seq) return isSpent(answer, request) ? "again" : answer;
+  // It repeats a checkpoint that was written and never acknowledged: what is written counts.
   const refenced = await hold.refence();
   return refenced === "held" ? "again" : refenced;
+}
+
+/** Its checkpoints have recorded all that it did, and what comes next needs another push: there is nothing to write. */
+function isSpent({ state, commands, seq }: ExecuteAnswer, { fence }: ExecuteRequest): boolean {
+  return state === "more" && commands.length === 0 && seq > fence.seq;
 }
 
 /** After a failed delivery: waits, or lets the run go. `held`: push again. */

@@ -63,7 +63,7 @@ function foreignAnswer(url: string, { status, headers }: Answered): Reading {
 /** The SDK answered: JSON, preceded by white space when it took long. */
 function ownAnswer(url: string, answered: Answered): Reading {
   const { status, body } = answered;
-  if (jsonTextDepth(body) > LIMITS.jsonDepth + ENVELOPE_DEPTH) {
+  if (jsonTextDepth(body) > LIMITS.jsonDepth + COMMANDS_ENVELOPE_DEPTH) {
     return bad(url, `answered with JSON that nests deeper than ${LIMITS.jsonDepth} levels`);
   }
   let value: unknown;
@@ -85,8 +85,8 @@ function isBusy(status: number): boolean {
   return status === 429 || status === 503;
 }
 
-/** An answer's own arrays and objects around a payload: body, commands, command, error. */
-const ENVELOPE_DEPTH = 4;
+/** The arrays and objects of an answer or a checkpoint around a payload: body, commands, command, error. */
+export const COMMANDS_ENVELOPE_DEPTH = 4;
 
 function isErrorBody(value: unknown): boolean {
   return typeof value === "object" && value !== null && "error" in value && !("runId" in value) && !("nonce" in value);

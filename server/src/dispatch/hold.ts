@@ -55,8 +55,6 @@ export class Hold {
   state: RunState;
   /** Messages above `state.seen` that were read, in order. */
   mail: readonly Mail[];
-  /** A push of this run was larger than a push may be. */
-  tooLarge = false;
   /** Where the history ended when it was last hashed. */
   #head = START;
   #ready: PreparedPush | undefined;

@@ -1,12 +1,5 @@
 /** The body of a push. */
-import {
-  CHECKPOINT_HISTORY,
-  type CheckpointAccess,
-  type ExecuteRequest,
-  type HistoryRecord,
-  type HistorySlice,
-  type PushedRun,
-} from "@aikirun/protocol";
+import type { ExecuteRequest, HistoryRecord, PushedRun } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
 import type { RunState } from "../core/state.js";
 import type { Route } from "./delivery.js";
@@ -20,24 +13,14 @@ export interface PreparedPush {
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
 export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
   const { facts, fence } = hold.state;
-  const { delivery, timers } = hold.shared;
-  const pushId = timers.newId("push");
-  const checkpoint = delivery.checkpointAccess?.(route, { ns: facts.ns, runId: facts.id, pushId, fence });
   return {
     type: "execute",
-    pushId,
+    pushId: hold.shared.timers.newId("push"),
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
     run: pushedRun(facts),
-    history: withinBound(hold, hold.slice(route, coming ?? []), checkpoint),
+    history: hold.slice(route, coming ?? []),
     budgetMs: route.budgetMs,
-    ...(checkpoint && { checkpoint }),
   };
-}
-
-/** Once a push was too large, the endpoint reads the history of this run by itself. */
-function withinBound(hold: Hold, slice: HistorySlice, checkpoint: CheckpointAccess | undefined): HistorySlice {
-  if (!hold.tooLarge || !checkpoint) return slice;
-  return { ...slice, records: [], url: checkpoint.url + CHECKPOINT_HISTORY };
 }
 
 export function pushedRun(facts: RunFacts): PushedRun {

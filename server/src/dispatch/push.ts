@@ -1,6 +1,5 @@
 /** `Delivery` over HTTP: one signed POST per push, and the answer table. */
 import {
-  type CheckpointAccess,
   type ExecuteAnswer,
   type ExecuteRequest,
   executeAnswerSchema,
@@ -10,9 +9,10 @@ import {
 import type { RunFacts } from "../core/run.js";
 import type { Exchanged } from "../egress/exchange.js";
 import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
-import type { CheckpointTokens, PushedPlace } from "./checkpoint-token.js";
+import type { CheckpointTokens } from "./checkpoint-token.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./live-endpoint.js";
+import { PushBodies, type PushBody } from "./push-body.js";
 import { type Refusal, shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
 import type { Post, PostTarget, Token } from "./signed-post.js";
@@ -38,11 +38,13 @@ interface SignedPush {
   readonly target: PostTarget;
   readonly message: Parameters<Post["sign"]>[1];
   readonly token: Token;
+  readonly body: PushBody;
 }
 
 export class Pusher implements Delivery {
   readonly #options: PushOptions;
   readonly #signed = new WeakMap<ExecuteRequest, SignedPush>();
+  readonly #bodies = new PushBodies();
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -52,16 +54,10 @@ export class Pusher implements Delivery {
     return this.#options.endpoints.route(facts);
   }
 
-  checkpointAccess(route: Route, place: PushedPlace): CheckpointAccess | undefined {
-    const { checkpoints, endpoints } = this.#options;
-    const can = endpoints.get(route.endpointId)?.stored.manifest.capabilities.inlineCheckpoints;
-    return can ? checkpoints?.access(place, route.budgetMs + GRACE_MS) : undefined;
-  }
-
   prepare(route: Route, ns: string, request: ExecuteRequest): void {
-    const target = this.#options.endpoints.get(route.endpointId)?.target;
-    if (!target) return;
-    const signed = this.#sign(target, ns, request);
+    const endpoint = this.#options.endpoints.get(route.endpointId);
+    if (!endpoint) return;
+    const signed = this.#sign(endpoint, ns, request);
     // Perhaps nobody will ask for it.
     if (typeof signed.token !== "string") signed.token.catch(() => {});
     this.#signed.set(request, signed);
@@ -72,6 +68,8 @@ export class Pusher implements Delivery {
     if (!endpoint) return { type: "not_served", message: `The endpoint ${route.endpointId} was removed.` };
     const waiting = endpoint.slots.acquire(signal);
     if (waiting && !(await waiting)) return CALLED_OFF;
+    // Tokens last only so long.
+    if (waiting) this.#signed.delete(request);
     const startedAt = performance.now();
     const outcome = await this.#push(endpoint, ns, request, signal);
     endpoint.slots.release(outcome.type === "busy" ? "busy" : outcome.type === "answer" ? "ok" : "other");
@@ -93,21 +91,28 @@ export class Pusher implements Delivery {
   ): Promise<DeliveryOutcome> {
     const { target } = endpoint;
     const known = this.#signed.get(request);
-    const { message, token } = known?.target === target ? known : this.#sign(target, ns, request);
-    if (exceeds(message.body, LIMITS.bodyBytes)) {
-      if (typeof token !== "string") token.catch(() => {});
-      return { type: "too_large", message: `The push is larger than ${LIMITS.bodyBytes} bytes.` };
-    }
+    const { message, token, body } = known?.target === target ? known : this.#sign(endpoint, ns, request);
     const limits = { totalMs: request.budgetMs + GRACE_MS, maxAnswerBytes: LIMITS.bodyBytes, signal };
     const exchanged = await this.#options.post.send(target, { ...message, ...limits }, token);
     this.#compareManifest(endpoint, exchanged);
-    return this.#classify(endpoint, request, exchanged);
+    const outcome = this.#classify(endpoint, request, exchanged);
+    if (outcome.type !== "too_large") return outcome;
+    if (!body.canShrink)
+      return failed({ code: "PAYLOAD_TOO_LARGE", message: `${outcome.message} ${SMALLER}` }, "refused");
+    this.#bodies.refused(endpoint.stored.id, body.bytes);
+    return outcome;
   }
 
-  #sign(target: PostTarget, ns: string, request: ExecuteRequest): SignedPush {
-    const { run, pushId, fence } = request;
-    const message = { ns, subject: run.id, pushId, fence, body: JSON.stringify(request) };
-    return { target, message, token: this.#options.post.sign(target, message) };
+  #sign({ target, stored }: LiveEndpoint, ns: string, request: ExecuteRequest): SignedPush {
+    const { checkpoints, post } = this.#options;
+    const { run, pushId, fence, budgetMs } = request;
+    const place = { ns, runId: run.id, pushId, fence };
+    const checkpoint = stored.manifest.capabilities.inlineCheckpoints
+      ? checkpoints?.access(place, budgetMs + GRACE_MS)
+      : undefined;
+    const body = this.#bodies.of(stored.id, request, checkpoint);
+    const message = { ns, subject: run.id, pushId, fence, body: body.text };
+    return { target, message, body, token: post.sign(target, message) };
   }
 
   #classify(endpoint: LiveEndpoint, request: ExecuteRequest, exchanged: Exchanged): DeliveryOutcome {
@@ -150,6 +155,9 @@ export class Pusher implements Delivery {
   }
 }
 
+const SMALLER =
+  "Where AIKI_PUBLIC_URL tells how to reach the orchestrator, long histories are read and not pushed; an input should be smaller.";
+
 const CALLED_OFF: DeliveryOutcome = {
   type: "failed",
   code: "ABORTED",
@@ -188,11 +196,6 @@ function wrongEcho({ run, pushId, fence }: ExecuteRequest, answer: ExecuteAnswer
   if (answer.pushId !== pushId) return "push";
   if (answer.epoch !== fence.epoch || answer.gen !== fence.gen || answer.seq < fence.seq) return "fence";
   return undefined;
-}
-
-/** Whether a text has more bytes of UTF-8: few have as many characters that it must be counted. */
-function exceeds(text: string, bytes: number): boolean {
-  return text.length > bytes || (text.length * 3 > bytes && new TextEncoder().encode(text).byteLength > bytes);
 }
 
 function failed({ code, message }: Refusal, reach: Reach): DeliveryOutcome {

@@ -123,7 +123,9 @@ export async function pendingMigrations(databaseUrl: string): Promise<string[]> 
 
 function closerOf(aiki: Orchestrator, listening: Listening, graceMs: number): () => Promise<void> {
   return async () => {
-    await Promise.all([listening.close(graceMs), aiki.stop(graceMs)]);
+    // Reachable until no push is under way any more: checkpoints tell invocations to come to their end.
+    await aiki.stop(graceMs);
+    await listening.close(graceMs);
   };
 }
 

@@ -56,7 +56,7 @@ it("without a way to read it the run says what is too large, and what to do", as
   app.serve([hoarder]);
   await aiki.call("POST", `/v1/runs/${id}/events`, { body: { name: "go" } });
   await expect.poll(async () => (await seen()).trouble?.code, { timeout: 20_000 }).toBe("PAYLOAD_TOO_LARGE");
-  expect((await seen()).trouble?.message).toMatch(/larger than .* AIKI_PUBLIC_URL/);
+  expect((await seen()).trouble?.message).toMatch(/answered 413 .* AIKI_PUBLIC_URL/);
 });
 
 it("a page of the API holds no more than it may, and the next one goes on", async () => {

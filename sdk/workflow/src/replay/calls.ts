@@ -35,10 +35,10 @@ export class Calls implements RunEngine {
   readonly #lateWaits = new Map<string, Settle[]>();
   /** Tasks that wait for their next attempt, by their key. */
   readonly #retrying = new Map<string, Omit<StartableTask, "taskAttempt">>();
-  /** Ends of children that were recorded while this invocation went on, by the child's key. */
-  readonly #newEnds = new Map<string, HistoryRecord>();
   /** Children with a reference id, by their key, each with the address that its input has. */
   readonly #referenced = new Map<string, { readonly address: string; readonly child: Promise<StartedChild> }>();
+  /** The last record of each key that came while this invocation went on: news to its call, made already or later. */
+  readonly #news = new Map<string, HistoryRecord>();
   readonly #failedTasks = new WeakMap<Error, string>();
   readonly #onCall: () => void;
   #open = 0;
@@ -92,6 +92,7 @@ export class Calls implements RunEngine {
   /** What was recorded while this invocation went on, and is not the outcome of one of its tasks. */
   settleNews(record: HistoryRecord): void {
     const { kind, key, value } = record;
+    this.#news.set(key, record);
     if (kind === "task") {
       const task = this.#retrying.get(key);
       if (task && value.state === "retrying" && value.due)
@@ -99,7 +100,6 @@ export class Calls implements RunEngine {
       return;
     }
     if (!settles(record)) return;
-    if (kind === "child" && value.state === "ended") this.#newEnds.set(key, record);
     this.settleFresh(record);
     this.#settleLateWaits(record);
   }
@@ -123,7 +123,7 @@ export class Calls implements RunEngine {
       const addressed = addressInput("task", call.name, input, `Task ${call.name} was given an input`);
       const { key, entry } = this.#journal.call(addressed.firstKey);
       if (entry === undefined) this.#ask("task", call.name, addressed.text);
-      const last = this.#journal.last(entry);
+      const last = this.#news.get(key) ?? this.#journal.last(entry);
       const retrying = last?.kind === "task" && last.value.state === "retrying" ? last.value : undefined;
       if (entry === undefined || retrying?.due) {
         this.startable.push({ key, call, input: addressed, taskAttempt: (retrying?.attempts ?? 0) + 1 });
@@ -214,10 +214,10 @@ export class Calls implements RunEngine {
       const { key, entry } = this.#journal.call(entryKey("wait", `${child}/${awaited}`, 0));
       const end = this.#journal.look(child);
       const result = (record: HistoryRecord): ChildEnd | undefined =>
-        record.value.state === "timedOut" ? undefined : childEnd(this.#newEnds.get(child) ?? this.#journal.last(end));
+        record.value.state === "timedOut" ? undefined : childEnd(this.#news.get(child) ?? this.#journal.last(end));
       if (entry !== undefined) return this.#settled(key, entry, result);
       // The child's end was recorded before this wait was: it needs no entry of its own.
-      const seen = childEnd(this.#newEnds.get(child) ?? this.#journal.offered(end));
+      const seen = childEnd(this.#news.get(child) ?? this.#journal.offered(end));
       if (seen) return Promise.resolve(seen);
       if (childEnd(this.#journal.last(end))) return this.#settledLate(child, result);
       this.#ask("wait for child", `${subject} to be ${awaited}`);
@@ -251,7 +251,8 @@ export class Calls implements RunEngine {
   /** A promise of what `read` makes of the settling record; what `read` throws rejects it. */
   #settled<Result>(key: string, entry: number | undefined, read: (record: HistoryRecord) => Result): Promise<Result> {
     return this.#promise(read, (settle) => {
-      const offered = this.#journal.offered(entry);
+      const news = this.#news.get(key);
+      const offered = news && settles(news) ? news : this.#journal.offered(entry);
       if (offered) settle(offered);
       else if (entry !== undefined) this.#journal.await(entry, settle);
       else this.#fresh.set(key, settle);

@@ -113,6 +113,12 @@ class Invocation {
   #beyondHistory = false;
   /** The answer is waited for: no task starts any more. */
   #windingUp = false;
+  /** Something was committed, so that a task which starts now has less time than a whole invocation. */
+  #committed = false;
+  /** Too little of the time is left for another task, which the next push gives a whole one. */
+  #late = false;
+  /** Keys of tasks that started after a commit. */
+  readonly #startedLate = new Set<string>();
   #stopped: "out of time" | "abandoned" | undefined;
 
   constructor(options: ExecuteOptions) {
@@ -136,8 +142,7 @@ class Invocation {
   async #replayThen<Result>(goOn: () => Promise<Result>): Promise<Result> {
     const { budgetMs, signal } = this.#options;
     this.#history.openReader();
-    const stopTimer =
-      budgetMs === undefined ? undefined : this.#host.setTimer(budgetMs, () => this.#stop("out of time"));
+    const stopTimers = budgetMs === undefined ? [] : this.#timeBudget(budgetMs);
     const abandon = (): void => this.#stop("abandoned");
     signal?.addEventListener("abort", abandon);
     if (signal?.aborted) abandon();
@@ -149,9 +154,16 @@ class Invocation {
     } finally {
       this.#calls.close();
       this.#history.closeReader();
-      stopTimer?.();
+      for (const stopTimer of stopTimers) stopTimer();
       signal?.removeEventListener("abort", abandon);
     }
+  }
+
+  #timeBudget(budgetMs: number): (() => void)[] {
+    const late = (): void => {
+      this.#late = true;
+    };
+    return [this.#host.setTimer(budgetMs / 2, late), this.#host.setTimer(budgetMs, () => this.#stop("out of time"))];
   }
 
   /** Runs the handler and turns its end into a command. */
@@ -228,7 +240,9 @@ class Invocation {
 
   #mayCommit(): boolean {
     this.#outbox.take(this.#calls.commands);
-    return this.#checkpoint !== undefined && !this.#windingUp && !this.#ended && this.#outbox.commands.length > 0;
+    if (!this.#checkpoint || this.#windingUp || this.#ended || this.#outbox.commands.length === 0) return false;
+    // What does not fit into one answer is committed even if the answer is all that is left to do.
+    return this.#outbox.full || !this.#late || this.#running.size > 0;
   }
 
   async #commit(): Promise<void> {
@@ -240,6 +254,7 @@ class Invocation {
       return;
     }
     this.#outbox.clear();
+    this.#committed = true;
     this.#ahead = false;
     this.#beyondHistory = true;
     this.#windingUp = outcome.answer;
@@ -300,7 +315,8 @@ class Invocation {
 
   /** Starts what may start. False when there was nothing. */
   #startTasks(): boolean {
-    if (this.#ahead || this.#outbox.full || this.#windingUp || this.#stopped || this.#ended) return false;
+    if (this.#ahead || this.#outbox.full || this.#stopped || this.#ended) return false;
+    if (this.#windingUp || (this.#late && this.#committed)) return false;
     const room = LIMITS.commands - this.#outbox.commands.length - this.#calls.commands.length - this.#running.size - 1;
     const tasks = this.#calls.startable.splice(0, Math.max(0, room));
     for (const task of tasks) this.#start(task);
@@ -317,16 +333,17 @@ class Invocation {
       this.#happened();
     });
     this.#running.set(task.key, attempt);
+    if (this.#committed) this.#startedLate.add(task.key);
   }
 
   #answer(): Execution {
     this.#calls.close();
     if (this.#stopped === "out of time") {
-      // Each ends in `#outcomes`, behind what ended by itself.
-      for (const attempt of [...this.#running.values()]) attempt.outOfTime();
+      // Each ends in `#outcomes`, behind what ended by itself. One that had less than a whole invocation runs again.
+      for (const [key, attempt] of [...this.#running]) if (!this.#startedLate.has(key)) attempt.outOfTime();
     }
     if (this.#running.size > 0) {
-      const reason = new AikiError("ABORTED", "Nobody waits for the result of this task any more.");
+      const reason = new AikiError("ABORTED", "Nobody waits for the result of this attempt any more.");
       for (const attempt of this.#running.values()) attempt.abandon(reason);
     }
     // Recorded but not shown to the handler, which ends here: the next replay shows them.
