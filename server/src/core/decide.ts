@@ -7,7 +7,7 @@ import type { Instant } from "./clock.js";
 import { apply, faultOf } from "./commands.js";
 import { Draft, RUN_KEY } from "./draft.js";
 import { findCancel, readMail } from "./mail.js";
-import type { Commit, Mail, NewMessage, Next, RunFacts, Trouble } from "./run.js";
+import type { Commit, Mail, NewMessage, Next, QueuedMail, RunFacts, Trouble } from "./run.js";
 import { addRecord, earliestTimer, type RunState } from "./state.js";
 
 export interface Input {
@@ -25,7 +25,7 @@ export interface Decision {
   readonly children: Commit["children"];
   readonly messages: Commit["messages"];
   readonly seen: number;
-  readonly queued: readonly Mail[];
+  readonly queued: readonly QueuedMail[];
   readonly paused: boolean;
   readonly stalled: boolean;
   /** `push`: the endpoint has something to do now. */

@@ -6,9 +6,19 @@ const MAX_LINES = 100;
 const MAX_INPUT_CHARS = 80;
 const HASH_CHARS = 8;
 
-/** The keys that nothing asked for and the new calls, as a person reads them. */
-export function divergenceOf(leftoverKeys: readonly string[], asked: readonly string[]): Divergence {
-  return { leftover: leftoverKeys.slice(0, MAX_LINES).map(describeKey), asked: asked.slice(0, MAX_LINES) };
+/** The keys that nothing asked for, those that nothing gave up, and the new calls, as a person reads them. */
+export function divergenceOf(
+  leftoverKeys: readonly string[],
+  unclosedKeys: readonly string[],
+  asked: readonly string[],
+): Divergence {
+  const leftover = [...leftoverKeys.slice(0, MAX_LINES).map(describeKey), ...unclosedKeys.map(describeClose)];
+  return { leftover: leftover.slice(0, MAX_LINES), asked: asked.slice(0, MAX_LINES) };
+}
+
+/** `close of event paid #1`: a wait that was given up. */
+export function describeClose(key: string): string {
+  return `close of ${describeKey(key)}`;
 }
 
 /** `task charge-card {"cents":1000}`, cut. */

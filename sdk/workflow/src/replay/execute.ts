@@ -168,7 +168,7 @@ class Invocation {
       }
       if (!diverges && this.#startTasks()) continue;
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && (this.#calls.anyOpen || this.#options.replayOnly)) return this.#answer();
+      if (this.#running.size === 0 && (this.#calls.anyAwaited || this.#options.replayOnly)) return this.#answer();
       if (this.#running.size === 0) this.#warnOfPlainAwait();
       await this.#happening();
     }
@@ -248,7 +248,8 @@ class Invocation {
   #diverged(): Execution {
     const done = this.#commands.filter((command) => command.type.startsWith("task."));
     if (done.length > 0) return { state: "more", commands: done };
-    return { state: "diverged", divergence: divergenceOf(this.#journal.leftovers(), this.#calls.asked) };
+    const divergence = divergenceOf(this.#journal.leftovers(), this.#journal.unclosed(), this.#calls.asked);
+    return { state: "diverged", divergence };
   }
 
   #collectCommands(): void {
