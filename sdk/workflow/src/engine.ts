@@ -4,7 +4,7 @@ import { AikiError } from "@aikirun/protocol/canonical";
 import type { Duration } from "./duration.js";
 import type { AnyEvent, EventMap, NoEvents, ReceivedBy } from "./event.js";
 import type { Logger } from "./logger.js";
-import type { RunPromise } from "./run-promise.js";
+import type { AnyRunPromise, RunPromise } from "./run-promise.js";
 import type { StandardSchemaV1 } from "./schema.js";
 import type { TaskCall } from "./task.js";
 
@@ -33,7 +33,7 @@ export interface RunContext {
    * and child runs are work and not waits: they go on, and can be awaited later. Takes promises of the run's own calls
    * and what `then`, `catch` and `finally` make of them; rejects with `INVALID_ARGUMENT` for any other.
    */
-  race<const Runners extends readonly RunPromise<unknown>[]>(runners: Runners): RunPromise<Awaited<Runners[number]>>;
+  race<Runners extends readonly AnyRunPromise[] | []>(runners: Runners): RunPromise<Awaited<Runners[number]>>;
 }
 
 /** The first argument of a workflow's handler. */
