@@ -220,8 +220,8 @@ export class Calls implements RunEngine {
 
   /** Runs a call; what it throws rejects its promise. */
   #call<Result>(make: () => CallPromise<Result>): CallPromise<Result> {
-    if (this.#closed) return new CallPromise(() => {});
     this.#onCall();
+    if (this.#closed) return new CallPromise(() => {});
     try {
       return make();
     } catch (error) {

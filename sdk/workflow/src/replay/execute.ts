@@ -55,6 +55,8 @@ const QUIET_TURNS = 2;
 const NO_ROOM =
   "Aiki: a task's outcome does not fit into this answer, so the task will run again. Return smaller values.";
 const PLAIN_AWAIT = "It runs again on every replay, and may give another value then: put it into a task.";
+/** Versions whose handlers were seen to go on by themselves, from something that is not recorded. */
+const awaitsPlainly = new WeakSet<ServableVersion>();
 const warnedOf = new WeakSet<ServableVersion>();
 /** Bytes of the answer that are not commands. */
 const ENVELOPE_BYTES = 4_096;
@@ -77,9 +79,13 @@ class Invocation {
   #answerBytes = ENVELOPE_BYTES;
   /** Grows with every call, result and end: tells whether anything happened meanwhile. */
   #activity = 0;
+  /** How much had happened when nothing more did for a while. */
+  #quietAt = -1;
   #wake: (() => void) | undefined;
   /** The handler's end. */
   #ended: Command | undefined;
+  /** The handler runs because of something that it was shown here. */
+  #stepping = true;
   /** The handler has seen a result that is not committed: no task starts any more. */
   #ahead = false;
   /** What the handler asked for does not all fit into the answer. */
@@ -92,7 +98,7 @@ class Invocation {
     this.#logger = options.logger ?? consoleLogger;
     this.#history = options.history ?? new History(options.records);
     this.#journal = new Journal(this.#history);
-    this.#calls = new Calls(options.run, this.#journal, () => this.#happened());
+    this.#calls = new Calls(options.run, this.#journal, () => this.#called());
   }
 
   async execute(): Promise<Execution> {
@@ -106,7 +112,7 @@ class Invocation {
     try {
       void this.#handle();
       await this.#drained();
-      await this.#offerRecords();
+      await this.#replay();
       return await this.#goOn();
     } finally {
       this.#calls.close();
@@ -137,13 +143,32 @@ class Invocation {
     this.#happened();
   }
 
+  /**
+   * Shows the handler what is recorded. A result that it has not asked for yet lies behind an await that is not
+   * recorded: the later ones are held back until the handler gets there, so that they come in the order of the first
+   * time. A handler that waits for one of those and does nothing for a while is of changed code: it gets all of them.
+   */
+  async #replay(): Promise<void> {
+    await this.#offerRecords("asked");
+    while (this.#journal.offersMore && !this.#ended && !this.#stopped) {
+      const changed = this.#calls.anyAwaited && (await this.#quiet(this.#options.graceMs ?? GRACE_MS));
+      if (!this.#calls.anyAwaited) await this.#happening();
+      await this.#drained();
+      await this.#offerRecords(changed ? "any" : "asked");
+    }
+  }
+
   /** Offers the recorded results one at a time; the handler goes on from each before it sees the next. */
-  #offerRecords(): Promise<void> {
+  #offerRecords(wanted: "asked" | "any"): Promise<void> {
     return new Promise((resolve) => {
+      this.#stepping = true;
       const step = (): void => {
-        for (let offer = this.#journal.offerNext(); offer; offer = this.#journal.offerNext()) {
-          if (this.#calls.settleRecorded(offer.record, offer.entry)) return this.#host.afterMicrotasks(step);
+        for (let offer = this.#journal.offerNext(wanted); offer; offer = this.#journal.offerNext(wanted)) {
+          if (!this.#calls.settleRecorded(offer.record, offer.entry)) continue;
+          this.#activity++;
+          return this.#host.afterMicrotasks(step);
         }
+        this.#stepping = false;
         resolve();
       };
       step();
@@ -168,10 +193,27 @@ class Invocation {
       }
       if (!diverges && this.#startTasks()) continue;
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && (this.#calls.anyAwaited || this.#options.replayOnly)) return this.#answer();
+      if (this.#running.size === 0 && (this.#calls.anyAwaited || this.#options.replayOnly)) {
+        if (!this.#mayGoOn() || (await this.#quiet(this.#options.graceMs ?? GRACE_MS))) return this.#answer();
+        continue;
+      }
       if (this.#running.size === 0) this.#warnOfPlainAwait();
       await this.#happening();
     }
+  }
+
+  /** Whether a handler at rest may be on its way to something that is not recorded. */
+  #mayGoOn(): boolean {
+    return awaitsPlainly.has(this.#options.workflow);
+  }
+
+  /** The handler made a call; also one that comes too late for the answer. */
+  #called(): void {
+    if (!this.#stepping) {
+      awaitsPlainly.add(this.#options.workflow);
+      this.#warnOfPlainAwait();
+    }
+    this.#happened();
   }
 
   #warnOfPlainAwait(): void {
@@ -189,8 +231,10 @@ class Invocation {
       if (!this.#push(outcome.command)) this.#logger.warn({ key: outcome.command.key }, NO_ROOM);
       if (this.#full || !outcome.record) continue;
       this.#ahead = true;
+      this.#stepping = true;
       this.#calls.settleFresh(outcome.record);
       await this.#drained();
+      this.#stepping = false;
     }
   }
 
@@ -304,13 +348,16 @@ class Invocation {
   /** True when nothing has happened for so long; false as soon as something did. */
   async #quiet(ms: number): Promise<boolean> {
     const before = this.#activity;
+    if (before === this.#quietAt) return true;
     let stopTimer = (): void => {};
     const passed = new Promise<void>((resolve) => {
       stopTimer = this.#host.setTimer(ms, resolve);
     });
     await Promise.race([passed, this.#happening()]);
     stopTimer();
-    return this.#activity === before;
+    if (this.#activity !== before) return false;
+    this.#quietAt = before;
+    return true;
   }
 
   /** Drops the lines that an earlier invocation has written. */

@@ -91,15 +91,23 @@ export class Journal {
     return settle;
   }
 
-  /** The next settling record in recorded order, marked as offered, with its entry; undefined when all were. */
-  offerNext(): { readonly record: HistoryRecord; readonly entry: number } | undefined {
+  /**
+   * The next settling record in recorded order, marked as offered, with its entry; undefined when all were, or when it
+   * is one that no call asked for and `asked` are wanted.
+   */
+  offerNext(wanted: "asked" | "any"): { readonly record: HistoryRecord; readonly entry: number } | undefined {
     const record = this.#history.settling(this.#next);
     const entry = this.#history.settlingSlot(this.#next);
-    if (!record || entry === undefined) return undefined;
+    if (!record || entry === undefined || (wanted === "asked" && this.#asked[entry] === 0)) return undefined;
     this.#next++;
     this.#offeredN = record.n;
     this.#offered[entry] = record;
     return { record, entry };
+  }
+
+  /** Whether there are recorded results that were not offered. */
+  get offersMore(): boolean {
+    return this.#history.settling(this.#next) !== undefined;
   }
 
   /** Recorded calls and closes that nothing asked for. */
