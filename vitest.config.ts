@@ -9,6 +9,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^@aikirun\/protocol\/canonical$/, replacement: source("sdk/protocol/src/canonical.ts") },
+      { find: /^@aikirun\/protocol\/http$/, replacement: source("sdk/protocol/src/http.ts") },
       { find: /^@aikirun\/workflow\/replay$/, replacement: source("sdk/workflow/src/replay/index.ts") },
       { find: /^@aikirun\/next\/pages$/, replacement: source("adapters/next/src/pages.ts") },
       { find: /^@aikirun\/(protocol|workflow|endpoint|client|cli)$/, replacement: source("sdk/$1/src/index.ts") },

@@ -3,7 +3,7 @@
  * simulation that finds none of these would find nothing else either.
  */
 import type { Command, HistoryRecord } from "@aikirun/protocol";
-import { type ExecuteOptions, type Execution, execute } from "@aikirun/workflow/replay";
+import { type Checkpointed, type ExecuteOptions, type Execution, execute } from "@aikirun/workflow/replay";
 import type { Commit } from "../src/core/run.js";
 import { runVerbs } from "../src/store/memory.js";
 import { isLive, type Row } from "../src/store/memory-row.js";
@@ -101,6 +101,35 @@ export const BREAKAGES: readonly Breakage[] = [
     name: "a task starts from an uncommitted result",
     rule: "7",
     execute: ahead,
+  },
+  {
+    name: "a task starts before the checkpoint of the result it depends on is acknowledged",
+    rule: "7",
+    execute: aroundCheckpoint(() => GOES_ON),
+  },
+  {
+    name: "a checkpoint without an acknowledgement counts as recorded",
+    rule: "12",
+    execute: aroundCheckpoint(async (checkpointed) => {
+      const outcome = await checkpointed;
+      return outcome.type === "failed" ? GOES_ON : outcome;
+    }),
+  },
+  {
+    name: "an invocation goes on after a checkpoint that was refused as stale",
+    rule: "11",
+    execute: aroundCheckpoint(async (checkpointed) => {
+      const outcome = await checkpointed;
+      return outcome.type === "unwanted" ? GOES_ON : outcome;
+    }),
+  },
+  {
+    name: "what came with a checkpoint is not shown to the handler",
+    rule: "8",
+    execute: aroundCheckpoint(async (checkpointed) => {
+      const outcome = await checkpointed;
+      return outcome.type === "committed" ? { ...outcome, records: [] } : outcome;
+    }),
   },
   {
     name: "results settle in the order of their keys, not of the records",
@@ -265,6 +294,16 @@ export const BREAKAGES: readonly Breakage[] = [
     },
   },
 ];
+
+const GOES_ON: Checkpointed = { type: "committed", records: [], answer: false };
+
+/** Replay that makes something else of what comes back for a checkpoint. */
+function aroundCheckpoint(
+  change: (checkpointed: Promise<Checkpointed>) => Checkpointed | Promise<Checkpointed>,
+): NonNullable<Breakage["execute"]> {
+  return ({ checkpoint, ...options }) =>
+    execute(checkpoint ? { ...options, checkpoint: async (commands) => change(checkpoint(commands)) } : { ...options });
+}
 
 /** Replay that shows the handler its own results and lets it start new tasks from them. */
 async function ahead(options: ExecuteOptions): Promise<Execution> {

@@ -2,11 +2,12 @@
  * One URL with several instances behind it, each with its own cache of histories and its own wrong clock. An instance
  * runs the product's replay, and may die in the middle.
  */
-import type { ExecuteAnswer, ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
+import type { CheckpointBody, Command, ExecuteAnswer, ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
 import type { ServableVersion } from "@aikirun/workflow";
-import type { ExecuteOptions, Execution, Host } from "@aikirun/workflow/replay";
+import type { Checkpointed, ExecuteOptions, Execution, Host } from "@aikirun/workflow/replay";
+import type { CheckpointOutcome } from "../src/dispatch/checkpoint.js";
 import type { Faults } from "./faults.js";
-import type { Invocation } from "./ledger.js";
+import type { Invocation, Ledger } from "./ledger.js";
 import type { Random } from "./random.js";
 import { newProcess, type Process, type Scheduler } from "./scheduler.js";
 
@@ -14,6 +15,9 @@ export interface EndpointOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly faults: Faults;
+  readonly ledger: Ledger;
+  /** Carries a checkpoint to some orchestrator and its answer back; undefined when either was lost. */
+  readonly record: (process: Process, body: CheckpointBody) => Promise<CheckpointOutcome | undefined>;
   /** The code for one push: its tasks report to the invocation and die with the process. */
   readonly code: (workflow: string, invocation: Invocation, process: Process) => ServableVersion;
   /** The database's clock, from which each instance's own differs. */
@@ -51,6 +55,17 @@ export class Instance {
     const workflow = code(request.run.workflow, invocation, process);
     if (faults.strikes(0.2))
       scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
+    const { fence, pushId, run } = request;
+    let { seq } = fence;
+    const checkpoint = async (commands: readonly Command[]): Promise<Checkpointed> => {
+      const body = { runId: run.id, pushId, ...fence, seq, commands: [...commands] };
+      const outcome = await this.#options.record(process, body);
+      if (!outcome || outcome.type === "refused") return { type: "failed" };
+      if (outcome.type === "stale" || outcome.stop === "abandon") return { type: "unwanted" };
+      seq = outcome.seq;
+      this.#options.ledger.wentOn(run.id, { gen: fence.gen, seq });
+      return { type: "committed", records: outcome.records, answer: outcome.stop === "answer" };
+    };
     const execution = await this.#options.execute({
       workflow,
       run: request.run,
@@ -60,11 +75,11 @@ export class Instance {
       signal,
       budgetMs: request.budgetMs,
       graceMs: 20,
+      ...(request.checkpoint && { checkpoint }),
     });
     if (execution.state === "diverged") return { type: "diverged", divergence: execution.divergence };
-    const { fence, pushId, run } = request;
     const { state, commands } = execution;
-    const answer: ExecuteAnswer = { runId: run.id, pushId, ...fence, state, commands, keeps: this.#keeps };
+    const answer: ExecuteAnswer = { runId: run.id, pushId, ...fence, seq, state, commands, keeps: this.#keeps };
     return { type: "answer", answer };
   }
 

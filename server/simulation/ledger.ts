@@ -37,10 +37,7 @@ export class Ledger {
 
   /** A push has reached an endpoint, for the first time or again. */
   invoked(runId: string, pushId: string, { gen, seq }: { readonly gen: number; readonly seq: number }): Invocation {
-    const barred = this.#barred.get(runId);
-    if (barred && (gen > barred.gen || (gen === barred.gen && seq >= barred.seq))) {
-      throw new Violation("CANCEL", `${runId} was pushed by a decision taken after its cancel was acknowledged`);
-    }
+    this.wentOn(runId, { gen, seq });
     const pushes = this.#pushes.get(runId) ?? new Map<string, Push>();
     this.#pushes.set(runId, pushes);
     let push = pushes.get(pushId);
@@ -55,6 +52,14 @@ export class Ledger {
       if (pushes.size > 300) throw new Violation("HOT", `${runId} was pushed ${pushes.size} times`);
     } else this.unknownOutcome(runId);
     return { runId, push, executed: new Set() };
+  }
+
+  /** Under this fence an endpoint was told to go on, by a push or by the answer to a checkpoint. */
+  wentOn(runId: string, { gen, seq }: { readonly gen: number; readonly seq: number }): void {
+    const barred = this.#barred.get(runId);
+    if (barred && (gen > barred.gen || (gen === barred.gen && seq >= barred.seq))) {
+      throw new Violation("CANCEL", `${runId} goes on by a decision taken after its cancel was acknowledged`);
+    }
   }
 
   /** A task's attempt begins. `site` is the call in the code, which has one input for ever. */

@@ -1,11 +1,15 @@
 /** Pushes on their way: they are refused, lost, doubled and delayed, and so are their answers. */
-import type { ExecuteRequest } from "@aikirun/protocol";
+import type { CheckpointBody, ExecuteRequest } from "@aikirun/protocol";
+import type { CheckpointOutcome } from "../src/dispatch/checkpoint.js";
 import type { Delivery, DeliveryOutcome, Route } from "../src/dispatch/delivery.js";
+import { StoreUnavailable } from "../src/store/port.js";
 import type { Instance, Reply } from "./endpoint.js";
 import type { Faults } from "./faults.js";
 import type { Invocation, Ledger } from "./ledger.js";
 import type { Random } from "./random.js";
+import type { Replica } from "./replica.js";
 import type { Process, Scheduler } from "./scheduler.js";
+import { NS } from "./surroundings.js";
 
 export interface NetworkOptions {
   readonly scheduler: Scheduler;
@@ -15,6 +19,8 @@ export interface NetworkOptions {
   readonly instances: readonly Instance[];
   /** Whether an endpoint is registered at all. */
   readonly registered: () => boolean;
+  /** Whether invocations are offered checkpoints. */
+  readonly checkpoints: boolean;
   readonly fail: (error: unknown) => void;
 }
 
@@ -38,6 +44,8 @@ export function network(process: Process, options: NetworkOptions): Delivery {
 
   return {
     route: () => (options.registered() ? route : undefined),
+    checkpointAccess: () =>
+      options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined,
     deliver: (_route, _ns, request, signal) =>
       new Promise<DeliveryOutcome>((resolve) => {
         let settled = false;
@@ -84,6 +92,37 @@ export function network(process: Process, options: NetworkOptions): Delivery {
         }
       }),
   };
+}
+
+export interface CheckpointLinkOptions extends Pick<NetworkOptions, "scheduler" | "random" | "faults" | "fail"> {
+  readonly replicas: readonly Replica[];
+}
+
+/** The way of a checkpoint through a load balancer, which knows nothing of who pushed the run. */
+export function checkpointLink(options: CheckpointLinkOptions) {
+  const { scheduler, random, faults, replicas, fail } = options;
+  return (from: Process, body: CheckpointBody): Promise<CheckpointOutcome | undefined> =>
+    new Promise((resolve) => {
+      const patienceMs = faults.rate > 0 ? random.int(20, 300) : 1_000_000;
+      const giveUp = scheduler.after(patienceMs, from, "checkpoint gives up", () => resolve(undefined));
+      const answered = (outcome: CheckpointOutcome): void => {
+        if (faults.strikes(0.5)) return;
+        scheduler.after(faults.hopMs(), from, `checkpoint ${outcome.type}`, () => {
+          giveUp();
+          resolve(wireCopy(outcome));
+        });
+      };
+      const arrive = (replica: Replica): void => {
+        replica.dispatcher.checkpoint(NS, wireCopy(body)).then(answered, (error: unknown) => {
+          if (!(error instanceof StoreUnavailable)) fail(error);
+        });
+      };
+      const deliveries = faults.strikes(0.5) ? 0 : faults.strikes(0.4) ? 2 : 1;
+      for (let i = 0; i < deliveries; i++) {
+        const replica = random.pick(replicas);
+        scheduler.after(faults.hopMs(), replica.process, "checkpoint arrives", () => arrive(replica));
+      }
+    });
 }
 
 /** An answer that no endpoint of ours gives: to another push, or to nothing. */

@@ -12,7 +12,7 @@ import { Faults } from "./faults.js";
 import { Invariants } from "./invariants.js";
 import { type Invocation, Ledger } from "./ledger.js";
 import { Nemesis } from "./nemesis.js";
-import { network } from "./network.js";
+import { checkpointLink, network } from "./network.js";
 import { observed } from "./observer.js";
 import { Random } from "./random.js";
 import { Replica } from "./replica.js";
@@ -78,6 +78,7 @@ class World {
   readonly #users: Users;
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
+  readonly #checkpoints: boolean;
   #violation: Error | undefined;
 
   constructor(seed: number, { trace = false, breakage }: WorldOptions) {
@@ -86,6 +87,7 @@ class World {
     this.#random = random;
     this.#scheduler = new Scheduler(random, trace);
     this.#faults = new Faults(random);
+    this.#checkpoints = random.chance(0.6);
     this.#ledger = new Ledger(this.#faults.rate === 0);
     this.#runs = new MemoryRuns(
       {
@@ -178,16 +180,20 @@ class World {
           ledger: this.#ledger,
           instances: this.#instances,
           registered: () => this.#nemesis.registered,
+          checkpoints: this.#checkpoints,
         }),
       onError: fail,
     });
   }
 
   #instance(name: string): Instance {
-    const { scheduler, random, faults, now } = this.#surroundings;
+    const { scheduler, random, faults, replicas, now, fail } = this.#surroundings;
+    const record = checkpointLink({ scheduler, random, faults, replicas, fail });
     const code = (workflow: string, invocation: Invocation, process: Process) =>
       this.#code(workflow, invocation, process);
-    return new Instance({ scheduler, random, faults, now, code, execute: this.#breakage?.execute ?? execute }, name);
+    const ledger = this.#ledger;
+    const execution = this.#breakage?.execute ?? execute;
+    return new Instance({ scheduler, random, faults, ledger, record, now, code, execute: execution }, name);
   }
 
   /** The code of a workflow for one invocation: what its tasks and sleeps do is written into the ledger. */

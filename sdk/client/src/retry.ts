@@ -29,8 +29,8 @@ export function retryDelayMs(attempt: number, retryAfterMs: number | undefined, 
 }
 
 /** `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date. Undefined when absent or unreadable. */
-export function parseRetryAfter(header: string | null, nowMs: number): number | undefined {
-  if (header === null) return undefined;
+export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
   if (/^\d+$/.test(header.trim())) return Number(header) * 1000;
   const at = Date.parse(header);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);

@@ -5,7 +5,7 @@ export interface ClientOptions {
   readonly url?: string | undefined;
   /** Default: `AIKI_API_KEY`. `aiki dev` needs none on the same machine. */
   readonly apiKey?: string | undefined;
-  /** Default: the platform's own `fetch`. */
+  /** Default: `node:http` on Node, the platform's own `fetch` elsewhere. */
   readonly fetch?: typeof fetch | undefined;
   /** Times that one request is sent before it fails, 1 to 100. Default 5. */
   readonly maxAttempts?: number | undefined;

@@ -1,5 +1,6 @@
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
-import { readAnswer } from "./answer.js";
+import { fetchSend, HttpFailure, type HttpSend, httpSend } from "@aikirun/protocol/http";
+import { badAnswer, readAnswer } from "./answer.js";
 import { isRetryable, MAX_RETRY_AFTER_MS, parseRetryAfter, pause, REQUEST_RETRY, retryDelayMs } from "./retry.js";
 import { type ClientOptions, checkOptions, resolveSettings, type Settings } from "./settings.js";
 
@@ -21,16 +22,19 @@ export interface ApiRequest {
 export type Transport = <T>(request: ApiRequest) => Promise<T>;
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** Bytes of one answer that this client reads: a page of history with large outputs. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export function transport(options: ClientOptions): Transport {
   checkOptions(options);
   let settings: Settings | undefined;
+  const send = options.fetch ? fetchSend(options.fetch) : ownSend();
   return async <T>(request: ApiRequest): Promise<T> => {
     settings ??= resolveSettings(options);
     const maxAttempts = request.maxAttempts ?? options.maxAttempts ?? REQUEST_RETRY.maxAttempts;
     const body = request.body === undefined ? undefined : encodeBody(request.body);
     for (let attempt = 1; ; attempt++) {
-      const outcome = await attemptOnce(settings, options, request, body);
+      const outcome = await attemptOnce(send, settings, options, request, body);
       if (outcome.type === "answered") return outcome.value as T;
       const waitMs = retryDelayMs(attempt, outcome.retryAfterMs, Math.random());
       if (!outcome.retryable || attempt >= maxAttempts || waitMs > MAX_RETRY_AFTER_MS) throw outcome.error;
@@ -51,47 +55,53 @@ type Outcome =
     };
 
 async function attemptOnce(
+  send: HttpSend,
   settings: Settings,
   options: ClientOptions,
   request: ApiRequest,
   body: string | undefined,
 ): Promise<Outcome> {
-  if (request.signal?.aborted) throw aborted(request.signal);
-  const limitMs = (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) + (request.holdMs ?? 0);
-  // One signal for both reasons: AbortSignal.timeout and AbortSignal.any are a tenth of what a request costs here.
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), limitMs);
-  const calledOff = () => limit.abort(request.signal?.reason);
-  request.signal?.addEventListener("abort", calledOff, { once: true });
-  const send = options.fetch ?? fetch;
+  const timeoutMs = (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) + (request.holdMs ?? 0);
   try {
-    const response = await send(settings.url + request.path + queryText(request.query), {
+    const response = await send({
       method: request.method,
+      url: settings.url + request.path + queryText(request.query),
       headers: headersOf(settings, body),
-      redirect: "manual",
-      signal: limit.signal,
-      ...(body === undefined ? {} : { body }),
+      body,
+      timeoutMs,
+      maxBytes: MAX_ANSWER_BYTES,
+      signal: request.signal,
     });
-    const answer = await readAnswer(response, settings);
+    const answer = readAnswer(response, settings);
     if (answer.ok) return { type: "answered", value: answer.value };
     return {
       type: "failed",
       error: answer.error,
       retryable: isRetryable(response.status),
-      retryAfterMs: parseRetryAfter(response.headers.get("retry-after"), Date.now()),
+      retryAfterMs: parseRetryAfter(response.header("retry-after"), Date.now()),
     };
-  } catch (cause) {
-    if (request.signal?.aborted) throw aborted(request.signal);
-    if (cause instanceof AikiError) throw cause;
-    return {
-      type: "failed",
-      error: unreachable(settings.url, limit.signal.aborted ? limitMs : undefined, cause),
-      retryable: true,
-    };
-  } finally {
-    clearTimeout(timer);
-    request.signal?.removeEventListener("abort", calledOff);
+  } catch (failure) {
+    if (!(failure instanceof HttpFailure)) throw failure;
+    switch (failure.reason) {
+      case "aborted":
+        throw aborted(request.signal);
+      case "too_long": {
+        const { error } = badAnswer(`${settings.url} sent more than ${MAX_ANSWER_BYTES} bytes.`);
+        return { type: "failed", error, retryable: false };
+      }
+      case "timeout":
+        return { type: "failed", error: unreachable(settings.url, timeoutMs, failure), retryable: true };
+      case "broken":
+        return { type: "failed", error: unreachable(settings.url, undefined, failure), retryable: true };
+    }
   }
+}
+
+/** All clients of a process share their connections. */
+let shared: HttpSend | undefined;
+function ownSend(): HttpSend {
+  shared ??= httpSend();
+  return shared;
 }
 
 function headersOf(settings: Settings, body: string | undefined): Record<string, string> {

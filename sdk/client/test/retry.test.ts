@@ -12,5 +12,5 @@ test("Retry-After is seconds or a date", () => {
   expect(parseRetryAfter("7", 0)).toBe(7_000);
   expect(parseRetryAfter("Thu, 01 Jan 1970 00:00:10 GMT", 4_000)).toBe(6_000);
   expect(parseRetryAfter("soon", 0)).toBeUndefined();
-  expect(parseRetryAfter(null, 0)).toBeUndefined();
+  expect(parseRetryAfter(undefined, 0)).toBeUndefined();
 });

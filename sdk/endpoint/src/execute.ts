@@ -8,9 +8,14 @@ import type {
   ReplayAnswer,
   ReplayRequest,
 } from "@aikirun/protocol";
+import type { HttpSend } from "@aikirun/protocol/http";
 import type { Logger } from "@aikirun/workflow";
 import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
+import { checkpointsOf } from "./checkpoint.js";
+import type { CheckpointLine } from "./checkpoint-line.js";
 import type { KeptHistory } from "./kept-history.js";
+import type { TroubleLog } from "./logger.js";
+import { wholeSlice } from "./long-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
 
@@ -18,6 +23,11 @@ export interface ExecuteDeps {
   readonly registry: Registry;
   readonly kept: KeptHistory;
   readonly logger: Logger;
+  readonly log: TroubleLog;
+  readonly line: CheckpointLine;
+  readonly send: HttpSend;
+  /** See `CheckpointsOptions`. */
+  readonly unreachable: Map<string, number>;
 }
 
 export interface Invocation {
@@ -35,12 +45,13 @@ export async function execute(
   push: ExecuteRequest,
   bytes: number,
   { arrivedAt, maxDurationMs, development, gone }: Invocation,
-  { registry, kept, logger }: ExecuteDeps,
+  { registry, kept, logger, log, line, send, unreachable }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
   const workflow = registry.get(run.workflow, run.version);
-  checkOrder(history.records, history.after?.n ?? 0, history.head.n);
-  const completed = kept.complete(run.id, history, bytes);
+  const { records, bytes: readBytes } = await wholeSlice(push, send);
+  checkOrder(records, history.after?.n ?? 0, history.head.n);
+  const completed = kept.complete(run.id, { ...history, records }, bytes + readBytes);
   if (!completed) {
     throw new Refusal(
       409,
@@ -49,7 +60,9 @@ export async function execute(
     );
   }
   const { keeps } = completed;
-  const leftMs = Math.min(push.budgetMs, maxDurationMs) - (Date.now() - arrivedAt);
+  const endsAt = arrivedAt + Math.min(push.budgetMs, maxDurationMs);
+  const leftMs = () => endsAt - ANSWER_MS - Date.now();
+  const checkpoints = checkpointsOf(push, { line, log, unreachable, leftMs, gone });
   const outcome = await replayAndGoOn({
     workflow,
     run,
@@ -57,15 +70,17 @@ export async function execute(
     history: completed.history,
     host: defaultHost,
     logger,
-    budgetMs: workMs(leftMs),
+    budgetMs: workMs(endsAt - Date.now()),
     warnsOfPlainAwaits: development,
     ...(gone && { signal: gone }),
+    ...(checkpoints && { checkpoint: checkpoints.checkpoint }),
   });
   if (outcome.state === "diverged") throw diverged(run, outcome.divergence);
   const { state, commands } = outcome;
+  const seq = checkpoints?.seq() ?? fence.seq;
   const ended = commands.some(({ type }) => type === "run.completed" || type === "run.failed");
   if (ended) kept.forget(run.id);
-  return { runId: run.id, pushId, ...fence, state, commands, ...(keeps && !ended && { keeps }) };
+  return { runId: run.id, pushId, ...fence, seq, state, commands, ...(keeps && !ended && { keeps }) };
 }
 
 /** Only asks whether the history still fits the code: no task runs. */

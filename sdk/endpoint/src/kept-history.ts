@@ -2,7 +2,7 @@
  * History that a warm endpoint keeps between pushes of a run, so that the next push carries only what is new. Only
  * records that arrived in pushes are kept: the orchestrator has committed those.
  */
-import type { HistorySlice } from "@aikirun/protocol";
+import type { HistoryRecord, HistorySlice } from "@aikirun/protocol";
 import { History } from "@aikirun/workflow/replay";
 
 export interface KeepLimits {
@@ -28,7 +28,7 @@ export interface KeptHistory {
    */
   complete(
     runId: string,
-    slice: HistorySlice,
+    slice: Pick<HistorySlice, "after" | "head"> & { readonly records: readonly HistoryRecord[] },
     bytes: number,
   ): { readonly history: History; readonly keeps: boolean } | undefined;
   forget(runId: string): void;

@@ -103,7 +103,7 @@ export function manifests(
       const manifest: Manifest = {
         protocol: { min: PROTOCOL_VERSION, max: PROTOCOL_VERSION },
         sdk: { name: adapter, version: SDK_VERSION },
-        capabilities: { inlineCheckpoints: false, streaming: false, batch: false, maxDurationMs },
+        capabilities: { inlineCheckpoints: true, streaming: false, batch: false, maxDurationMs },
         workflows: withinBound(workflows),
       };
       described = { manifest, hash: sha256Hex(JSON.stringify(manifest)) };

@@ -1,8 +1,10 @@
 /** One endpoint: what every adapter calls with the framework's request in plain terms. */
 import { AikiError, type DescribeAnswer, type ReplayAnswer } from "@aikirun/protocol";
+import { httpSend } from "@aikirun/protocol/http";
 import { consoleLogger, type ServableVersion } from "@aikirun/workflow";
 import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
 import { authenticate } from "./authenticate.js";
+import { checkpointLine } from "./checkpoint-line.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
@@ -28,10 +30,15 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
   const logger = checked.logger ?? consoleLogger;
   const log = troubleLog(logger);
   const verifier = nodeVerifier() ?? joseVerifier;
+  const send = httpSend();
   const execution: ExecuteDeps = {
     registry: served,
     kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
     logger,
+    log,
+    line: checkpointLine(send),
+    send,
+    unreachable: new Map(),
   };
 
   const manifestFor = manifests(adapter, served);

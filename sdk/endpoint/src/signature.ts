@@ -45,7 +45,8 @@ async function joseKey(key: PublicKey): Promise<CryptoKey> {
 /** As much of `node:crypto` as is used here; the package must build without Node's types. */
 interface NodeCrypto {
   createPublicKey(key: { key: object; format: "jwk" }): object;
-  createHash(name: "sha256"): { update(bytes: Uint8Array): { digest(encoding: "base64url"): string } };
+  /** Since Node 20.12. */
+  hash(name: "sha256", bytes: Uint8Array, encoding: "base64url"): string;
   verify(
     algorithm: "sha256" | null,
     data: Uint8Array,
@@ -58,7 +59,7 @@ interface NodeCrypto {
 export function nodeVerifier(): SignatureVerifier | undefined {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   const node = process?.getBuiltinModule?.("node:crypto") as NodeCrypto | undefined;
-  if (typeof node?.verify !== "function" || typeof node.createPublicKey !== "function") return undefined;
+  if (typeof node?.verify !== "function" || typeof node.hash !== "function") return undefined;
   const keys = new WeakMap<PublicKey, object>();
   return {
     verify(key, token) {
@@ -76,6 +77,6 @@ export function nodeVerifier(): SignatureVerifier | undefined {
         return joseVerifier.verify(key, token);
       }
     },
-    hash: (bytes) => node.createHash("sha256").update(bytes).digest("base64url"),
+    hash: (bytes) => node.hash("sha256", bytes, "base64url"),
   };
 }

@@ -113,11 +113,13 @@ export type HistoryCursor = z.infer<typeof cursorSchema>;
 
 /**
  * History as a push carries it. `after` absent: `records` are the whole history. Present: the endpoint said that it
- * holds everything up to that cursor, and `records` are what came since. `head` is where the history now ends.
+ * holds everything up to that cursor, and `records` are what came since. `head` is where the history now ends. `url`
+ * present: the records are too many for a push; they are read there, with the token of the push's checkpoints.
  */
 export const historySliceSchema = z.strictObject({
   after: cursorSchema.optional(),
   records: z.array(recordSchema),
   head: cursorSchema,
+  url: z.url().max(LIMITS.urlChars).optional(),
 });
 export type HistorySlice = z.infer<typeof historySliceSchema>;

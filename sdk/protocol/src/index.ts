@@ -1,6 +1,7 @@
 export * from "./api.js";
 export * from "./base64url.js";
 export * from "./canonical.js";
+export * from "./checkpoint.js";
 export type { WorkflowClient } from "./client.js";
 export * from "./commands.js";
 export * from "./history.js";

@@ -41,6 +41,10 @@ export const LIMITS = {
   manifestWorkflows: 1_000,
   /** Runs in one multicast or batch. */
   batchRuns: 1_000,
+  /** Bytes of recorded values that one push or one page carries; what a push leaves out is read by URL. */
+  historyBytes: 3 * 1024 * 1024,
+  /** Checkpoints in one request. */
+  batchCheckpoints: 100,
   /** Rows of one page. */
   pageRows: 500,
   /** Longest long poll. */

@@ -1,5 +1,6 @@
 /** The push protocol, version 1: what the orchestrator POSTs to an endpoint, and what the endpoint answers. */
 import * as z from "zod";
+import { checkpointAccessSchema } from "./checkpoint.js";
 import { commandsSchema } from "./commands.js";
 import { historySliceSchema, recordSchema } from "./history.js";
 import { LIMITS } from "./limits.js";
@@ -48,6 +49,7 @@ export const executeRequestSchema = z.strictObject({
   history: historySliceSchema,
   /** Milliseconds that this invocation may last, from its arrival. */
   budgetMs: z.number().int().min(1),
+  checkpoint: checkpointAccessSchema.optional(),
 });
 export type ExecuteRequest = z.infer<typeof executeRequestSchema>;
 

@@ -6,6 +6,7 @@
 import type { HistoryRecord } from "@aikirun/protocol";
 import { inputHash } from "@aikirun/protocol";
 import { event, type RunContext, type RunPromise, type ServableVersion, task, workflow } from "@aikirun/workflow";
+import type { Checkpoint } from "@aikirun/workflow/replay";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Orchestrator } from "./orchestrator.js";
@@ -166,23 +167,37 @@ async function plain(plan: Plan, records: readonly HistoryRecord[]): Promise<{ o
 
 const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Plays a run to its end: up to `burst` things happen before each push. */
-async function play(plan: Plan, choices: () => number, burst: number): Promise<Orchestrator> {
+/** Plays a run to its end: up to `burst` things happen before each push, and with each checkpoint if there are any. */
+async function play(
+  plan: Plan,
+  choices: () => number,
+  burst: number,
+  checkpoints: "checkpoints" | "none" = "none",
+): Promise<Orchestrator> {
   const of = new Orchestrator(durable(plan));
   of.mailbox.set(
     "e",
     Array.from({ length: 400 }, (_, i) => `${i}`),
   );
-  for (let round = 0; round < 400; round++) {
-    const answer = await of.push();
-    if (answer.state === "diverged") throw new Error(`diverged: ${JSON.stringify(answer.divergence)}`);
-    of.commit(answer.commands);
-    if (of.end()) return of;
+  const happen = (): void => {
     for (let i = 0; i < burst; i++) {
       const open = of.open();
       const key = open[choices() % open.length];
       if (key !== undefined) of.settle(key, choices() % 3 === 0);
     }
+  };
+  const checkpoint: Checkpoint = async (commands) => {
+    of.commit(commands);
+    const from = of.records.length;
+    if (choices() % 2 === 0) happen();
+    return { type: "committed", records: of.records.slice(from), answer: choices() % 5 === 0 };
+  };
+  for (let round = 0; round < 400; round++) {
+    const answer = await of.push(checkpoints === "none" ? {} : { checkpoint });
+    if (answer.state === "diverged") throw new Error(`diverged: ${JSON.stringify(answer.divergence)}`);
+    of.commit(answer.commands);
+    if (of.end()) return of;
+    happen();
   }
   throw new Error(`no end: ${JSON.stringify(of.records)}`);
 }
@@ -196,13 +211,15 @@ function choicesFrom(seed: number): () => number {
   };
 }
 
+const bursts = fc.constantFrom(1, 1, 2, 5);
+const checkpoints = fc.constantFrom("checkpoints" as const, "none" as const);
 const RUNS = Number(process.env["AIKI_TEST_RUNS"] ?? 500);
 
 describe("a composition of waits", () => {
   it("gives what plain promises give, however many of its records come in one push", async () => {
     await fc.assert(
-      fc.asyncProperty(plans, fc.integer(), fc.constantFrom(1, 1, 2, 5), async (plan, seed, burst) => {
-        const of = await play(plan, choicesFrom(seed), burst);
+      fc.asyncProperty(plans, fc.integer(), bursts, checkpoints, async (plan, seed, burst, checkpoint) => {
+        const of = await play(plan, choicesFrom(seed), burst, checkpoint);
         const { outcome, givenUp } = await plain(plan, of.records.slice(0, -1));
         expect(of.end()).toEqual({ state: "completed", output: outcome });
         // Nothing that lost keeps its place in a queue, its timer, or an event that nobody saw.
@@ -215,8 +232,8 @@ describe("a composition of waits", () => {
 
   it("gives the same in one go and record by record, and asks for nothing that is not recorded", async () => {
     await fc.assert(
-      fc.asyncProperty(plans, fc.integer(), fc.constantFrom(1, 3), async (plan, seed, burst) => {
-        const of = await play(plan, choicesFrom(seed), burst);
+      fc.asyncProperty(plans, fc.integer(), bursts, checkpoints, async (plan, seed, burst, checkpoint) => {
+        const of = await play(plan, choicesFrom(seed), burst, checkpoint);
         const records = of.records.slice(0, -1);
         const whole = new Orchestrator(of.workflow);
         whole.records.push(...records);

@@ -134,6 +134,42 @@ describe("a plain await", () => {
     }
   });
 
+  it("misses nothing that is recorded with a checkpoint meanwhile", async () => {
+    const flaky = task({
+      name: "flaky",
+      retry: { type: "fixed", maxAttempts: 2, delayMs: 1 },
+      async handler(ms: number, { attempt }) {
+        if (attempt === 1) throw new Error("once");
+        await fetched(ms);
+        return ms;
+      },
+    });
+    const meanwhile = workflow({ name: "meanwhile" }).v("1", {
+      handler: (run) =>
+        Promise.all([
+          flaky.start(run, 1),
+          flaky.start(run, 40),
+          fetched(20).then(() => run.sleep("behind", 1).then(({ cancelled }) => cancelled)),
+        ]),
+    });
+    const of = new Orchestrator(await known(meanwhile));
+    await pushed(of);
+    for (const key of of.open().filter((open) => open.startsWith("task"))) of.settle(key);
+    const answer = await of.push({
+      graceMs: GRACE_MS,
+      async checkpoint(commands) {
+        of.commit(commands);
+        const from = of.records.length;
+        // Due while the handler is still on its way to it.
+        for (const key of of.open()) of.settle(key);
+        return { type: "committed", records: of.records.slice(from), answer: false };
+      },
+    });
+    expect(answer).toMatchObject({
+      commands: expect.arrayContaining([expect.objectContaining({ type: "run.completed" })]),
+    });
+  });
+
   it("that never ends costs the invocation its time, and no more", async () => {
     const stuck = workflow({ name: "stuck" }).v("1", {
       async handler(run) {

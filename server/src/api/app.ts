@@ -20,7 +20,7 @@ export interface AppOptions {
   readonly stopping: AbortSignal;
 }
 
-/** Public routes speak for nobody. */
+/** Routes without a key speak for nobody. */
 const NOBODY: Caller = { ns: "", scope: "read", everywhere: false };
 
 const SECURITY_HEADERS = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
@@ -58,17 +58,19 @@ async function answer(context: Context, route: Route, options: AppOptions): Prom
 async function call(context: Context, route: Route, options: AppOptions): Promise<Reply | Response> {
   const { req } = context;
   options.guard?.(req.raw, route);
-  const caller = await authorize(req.header("authorization"), route, options.authenticate);
+  const authorization = req.header("authorization");
+  const caller = await authorize(authorization, route, options.authenticate);
   const params = route.params ? parsePart(route.params, req.param(), "path") : {};
   const query = parseQuery(new URL(req.url).searchParams, route);
   const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const { services, stopping } = options;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
-  return route.handle({ params, query, body, caller, signal }, services);
+  const bearer = route.scope === "checkpoint" ? /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] : undefined;
+  return route.handle({ params, query, body, caller, bearer, signal }, services);
 }
 
 async function authorize(header: string | undefined, route: Route, authenticate: Authenticate): Promise<Caller> {
-  if (route.scope === "public") return NOBODY;
+  if (route.scope === "public" || route.scope === "checkpoint") return NOBODY;
   const caller = await authenticate(header);
   if (!caller) throw unauthorized(header !== undefined);
   if (!allows(caller.scope, route.scope)) throw forbidden(caller, route.scope);

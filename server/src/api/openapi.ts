@@ -42,7 +42,10 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     paths,
     components: {
       schemas,
-      securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key, aiki_…" } },
+      securitySchemes: {
+        apiKey: { type: "http", scheme: "bearer", description: "An API key, aiki_…" },
+        checkpointToken: { type: "http", scheme: "bearer", description: "The token that came with the push" },
+      },
     },
   };
 }
@@ -54,7 +57,7 @@ function operation(route: Route, schemaOf: SchemaOf): Json {
   return {
     operationId: operationId(route),
     summary: route.summary,
-    ...(route.scope === "public" ? {} : { security: [{ apiKey: [] }], "x-aiki-scope": route.scope }),
+    ...securityOf(route),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && {
       requestBody: { content: { "application/json": { schema: schemaOf(route.body, "input") } } },
@@ -69,6 +72,12 @@ function operation(route: Route, schemaOf: SchemaOf): Json {
       },
     },
   };
+}
+
+function securityOf({ scope }: Route): Json {
+  if (scope === "public") return {};
+  if (scope === "checkpoint") return { security: [{ checkpointToken: [] }] };
+  return { security: [{ apiKey: [] }], "x-aiki-scope": scope };
 }
 
 function response(answer: Route["answers"][number], schemaOf: SchemaOf): Json {

@@ -8,6 +8,8 @@ export interface Call<Params, Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly caller: Caller;
+  /** What a request to a `checkpoint` route carries as its token. */
+  readonly bearer: string | undefined;
   /** Aborts when the client went away or the server stops. Made when asked for: most routes answer before that. */
   signal(): AbortSignal;
 }
@@ -23,8 +25,8 @@ interface Shape {
   readonly method: "GET" | "POST" | "DELETE";
   /** With `:name` for parameters. */
   readonly path: string;
-  /** What a key needs; `public` routes take no key. */
-  readonly scope: Scope | "public";
+  /** What a key needs; `public` routes take none, `checkpoint` routes a push's own token, which they read themselves. */
+  readonly scope: Scope | "public" | "checkpoint";
   readonly summary: string;
   /** Schemas of the successful answers, by status. */
   readonly answers: Readonly<Record<number, z.ZodType | "empty" | "text" | "events">>;

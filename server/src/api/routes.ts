@@ -1,4 +1,5 @@
 /** Every route of the API. */
+import { checkpointRoutes } from "./checkpoints.js";
 import { endpointRoutes } from "./endpoints.js";
 import { eventRoutes } from "./events.js";
 import { keyRoutes } from "./key-routes.js";
@@ -9,6 +10,7 @@ import { systemRoutes } from "./system.js";
 export const routes: readonly Route[] = [
   ...runRoutes,
   ...eventRoutes,
+  ...checkpointRoutes,
   ...endpointRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),

@@ -82,9 +82,10 @@ export const runRoutes: readonly Route[] = [
     answers: { 200: historyPageSchema },
     async handle({ params, query, caller }, { store }) {
       const { after = 0, limit = DEFAULT_HISTORY_PAGE } = query;
-      const records = await store.readHistory(caller.ns, params.id, after, limit);
-      if (!records) throw runNotFound(params.id);
-      const next = records.length === limit ? records.at(-1)?.n : undefined;
+      const part = await store.readHistory(caller.ns, params.id, after, limit, LIMITS.historyBytes);
+      if (!part) throw runNotFound(params.id);
+      const { records, more } = part;
+      const next = more ? records.at(-1)?.n : undefined;
       return { status: 200, body: { records, ...(next !== undefined && { next }) } };
     },
   }),

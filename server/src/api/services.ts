@@ -1,4 +1,5 @@
 /** What the routes work with. */
+import type { CheckpointTokens } from "../dispatch/checkpoint-token.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { SigningKeys } from "../dispatch/keys.js";
 import type { Registration } from "../dispatch/registration.js";
@@ -10,11 +11,13 @@ export interface Services {
   readonly store: Store;
   readonly dispatcher: Pick<
     Dispatcher,
-    "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "hub"
+    "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "checkpoint" | "hub"
   >;
   readonly endpoints: Endpoints;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;
+  /** Absent: pushes carry no checkpoint access. */
+  readonly checkpoints?: CheckpointTokens;
   readonly metrics: Metrics;
   /** Lease of a run that is inserted already held by this process. */
   readonly leaseMs: number;

@@ -46,13 +46,13 @@ async function* follow(
       const run = await store.getRun(ns, runId);
       if (!run) return;
       for (;;) {
-        const records = (await store.readHistory(ns, runId, seen, Math.min(PAGE, LIMITS.commands))) ?? [];
-        for (const record of records) {
+        const part = await store.readHistory(ns, runId, seen, PAGE, LIMITS.historyBytes);
+        for (const record of part?.records ?? []) {
           seen = record.n;
           quietSince = performance.now();
           yield event("record", record, seen);
         }
-        if (records.length < PAGE) break;
+        if (!part?.more) break;
       }
       const shown = `${run.status} ${run.trouble?.code} ${run.trouble?.deliveries} ${run.nextAt}`;
       if (shown !== status) {

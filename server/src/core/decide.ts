@@ -190,7 +190,9 @@ export function letGo(
   status: "queued" | "stalled",
   dueAt: number | null,
   trouble: Trouble | undefined,
-): Commit {
+): Commit & { readonly next: { readonly type: "park" } } {
+  // A pause that a checkpoint has read takes effect now: only a message is to wake the run.
+  const isPaused = state.paused && status === "queued";
   return {
     ns: state.facts.ns,
     runId: state.facts.id,
@@ -203,6 +205,6 @@ export function letGo(
     trouble,
     children: [],
     messages: [],
-    next: { type: "park", status, dueAt },
+    next: { type: "park", status: isPaused ? "paused" : status, dueAt: isPaused ? null : dueAt },
   };
 }

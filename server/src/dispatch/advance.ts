@@ -6,7 +6,7 @@ import type { ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import { decide } from "../core/decide.js";
 import type { DeliveryOutcome, Route } from "./delivery.js";
 import { type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
-import { type Hold, LOST, type Outcome } from "./hold.js";
+import { ENDED, type Hold, LOST, type Outcome } from "./hold.js";
 import { pause } from "./timers.js";
 
 /** `suspended`: the run was parked by a `waiting` answer, so that without news nothing is pushed. */
@@ -55,13 +55,18 @@ async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
       ? await deliver(hold, route)
       : ({ type: "not_served", message: unservedMessage(facts, shared.delivery) } as const);
     if (delivered === "again" || "runId" in delivered || isOutcome(delivered)) return delivered;
-    if (delivered.type === "history_needed") continue;
+    if (delivered.type === "history_needed" || delivered.type === "too_large") continue;
     const recovered = await recover(hold, delivered);
     if (recovered !== "held") return recovered;
   }
 }
 
-type Delivered = ExecuteAnswer | { readonly type: "history_needed" } | Failure | "again" | Outcome;
+type Delivered =
+  | ExecuteAnswer
+  | Extract<DeliveryOutcome, { type: "history_needed" | "too_large" }>
+  | Failure
+  | "again"
+  | Outcome;
 
 function isOutcome(delivered: Exclude<Delivered, ExecuteAnswer | "again">): delivered is Outcome {
   const { type } = delivered;
@@ -77,15 +82,21 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
     return hold.park("queued", dueAt, state.trouble);
   }
   const request = hold.nextPush(route);
+  hold.open(request.pushId);
   const result = await hold
     .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal))
     .finally(() => load.leave(route));
+  await hold.close();
+  if (result === "ended") return ENDED;
   if (result === "lost") return LOST;
   if (result === "stop") return hold.release();
   // What was aborted may still run: its successor needs a generation of its own, and the cancel is to be read.
   if (result === "cancel") return hold.retake();
   return accept(hold, route, request, result.done);
 }
+
+const WITHOUT_URL =
+  "An endpoint reads long histories by itself where AIKI_PUBLIC_URL tells how to reach the orchestrator.";
 
 async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome: DeliveryOutcome): Promise<Delivered> {
   const { warm } = hold.shared;
@@ -95,6 +106,14 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
     if (request.history.after) return outcome;
     const message = "The endpoint asked for the whole history in answer to the whole history.";
     return { type: "failed", reach: "refused", code: "BAD_ANSWER", message };
+  }
+  if (outcome.type === "too_large") {
+    const message = `${outcome.message} ${WITHOUT_URL}`;
+    if (hold.tooLarge || !request.checkpoint) {
+      return { type: "failed", reach: "refused", code: "PAYLOAD_TOO_LARGE", message };
+    }
+    hold.tooLarge = true;
+    return outcome;
   }
   if (outcome.type !== "answer") return outcome;
   const { answer } = outcome;

@@ -2,8 +2,9 @@
  * One push as `advance` sees it: a request goes out, one of these comes back. `push.ts` does it over HTTP; the
  * simulation does it over a network that loses, doubles and delays.
  */
-import type { Divergence, ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
+import type { CheckpointAccess, Divergence, ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
+import type { PushedPlace } from "./checkpoint-token.js";
 
 /** Who serves a version right now. */
 export interface Route {
@@ -18,6 +19,8 @@ export interface Route {
 export interface Delivery {
   /** Undefined: nobody serves this version; the run waits. */
   route(facts: RunFacts): Route | undefined;
+  /** Where the invocation of a push may write checkpoints; undefined when this orchestrator or that endpoint has none. */
+  checkpointAccess?(route: Route, place: PushedPlace): CheckpointAccess | undefined;
   /** Does beforehand, for a push that will probably be sent, what does not need the network. */
   prepare?(route: Route, ns: string, request: ExecuteRequest): void;
   /** Never throws. `signal` aborts the push (cancel, shutdown). */
@@ -30,6 +33,8 @@ export type DeliveryOutcome =
   | { readonly type: "answer"; readonly answer: ExecuteAnswer }
   /** The endpoint lost its copy: push again under the same fence with the whole history. */
   | { readonly type: "history_needed" }
+  /** The push is larger than it may be: again under the same fence, with a history that the endpoint reads by itself. */
+  | { readonly type: "too_large"; readonly message: string }
   | { readonly type: "diverged"; readonly divergence: Divergence; readonly message: string }
   /** The endpoint no longer serves this version. */
   | { readonly type: "not_served"; readonly message: string }

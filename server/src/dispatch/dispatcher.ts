@@ -2,11 +2,14 @@
  * The runs that this process advances: new ones that it inserted already leased, and due ones that it claims. Any number
  * of processes do this on one database; correctness never depends on a wake or a timer arriving, only promptness does.
  */
+import type { CheckpointBody } from "@aikirun/protocol";
 import type { LoadedRun } from "../core/run.js";
 import { type RunStore, StoreUnavailable } from "../store/port.js";
 import { advance } from "./advance.js";
 import { Alarm } from "./alarm.js";
+import type { CheckpointOutcome } from "./checkpoint.js";
 import type { Delivery } from "./delivery.js";
+import { Guests } from "./guests.js";
 import { Hold, type Outcome, type Shared } from "./hold.js";
 import { Hub } from "./hub.js";
 import { EndpointLoad } from "./load.js";
@@ -34,6 +37,7 @@ export class Dispatcher {
   readonly #shared: Shared;
   readonly #alarm: Alarm;
   readonly #held = new Map<string, Hold>();
+  readonly #guests: Guests;
   readonly #abort = new AbortController();
   readonly #onError: (error: unknown, runId: string | undefined) => void;
   #state: "new" | "running" | "draining" | "stopped" = "new";
@@ -63,6 +67,7 @@ export class Dispatcher {
       draining: () => this.#state !== "running",
       abort: this.#abort.signal,
     };
+    this.#guests = new Guests(this.#shared);
     this.#scanMs = this.#shared.settings.scanMs;
     this.#alarm = new Alarm(
       timers,
@@ -131,6 +136,13 @@ export class Dispatcher {
   /** A cancel was sent to this run: when it is held here, the push under way is aborted now and not at the next beat. */
   cancelSent(ns: string, runId: string): void {
     this.#held.get(`${ns}/${runId}`)?.nudge();
+  }
+
+  /** Writes what an invocation has done so far, whichever process pushed it. Throws `StoreUnavailable`. */
+  checkpoint(ns: string, body: CheckpointBody): Promise<CheckpointOutcome> {
+    const hold = this.#held.get(`${ns}/${body.runId}`);
+    // What this process holds may be a generation that another one has overtaken.
+    return hold?.state.fence.gen === body.gen ? hold.checkpoint(body) : this.#guests.checkpoint(ns, body);
   }
 
   /** Claims nothing more, lets pushes end for up to `graceMs`, then gives up what is left. All leases are let go. */

@@ -3,7 +3,7 @@ import type { RunFacts, Trouble } from "../core/run.js";
 import type { Delivery, DeliveryOutcome } from "./delivery.js";
 import type { DispatchSettings } from "./settings.js";
 
-export type Failure = Exclude<DeliveryOutcome, { type: "answer" } | { type: "history_needed" }>;
+export type Failure = Exclude<DeliveryOutcome, { type: "answer" } | { type: "history_needed" } | { type: "too_large" }>;
 
 export type Verdict =
   /** Push again after this long; `refenced` under a new generation, because something may still run. */

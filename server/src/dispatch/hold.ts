@@ -2,12 +2,13 @@
  * A run in the hands of this process: its state, its unread mail, and every write that keeps or ends the holding.
  * Nothing here decides; `core` does.
  */
-import type { ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/protocol";
+import type { CheckpointBody, ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/protocol";
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
 import { type RunState, stateOf } from "../core/state.js";
 import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
+import { type CheckpointOutcome, recordCheckpoint, STALE } from "./checkpoint.js";
 import type { Delivery, Route } from "./delivery.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
@@ -43,6 +44,7 @@ export type Outcome =
   | { readonly type: "lost" };
 
 export const LOST: Outcome = { type: "lost" };
+export const ENDED: Outcome = { type: "ended" };
 
 const STORE_RETRY_MOST_MS = 1_000;
 
@@ -51,11 +53,18 @@ export class Hold {
   state: RunState;
   /** Messages above `state.seen` that were read, in order. */
   mail: readonly Mail[];
+  /** A push of this run was larger than a push may be. */
+  tooLarge = false;
   /** Where the history ended when it was last hashed. */
   #head = START;
   #ready: PreparedPush | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
   #check: (() => void) | undefined;
+  /** Ends the waiting for a push whose run has ended under it. Set likewise. */
+  #over: (() => void) | undefined;
+  /** The push whose invocation may write checkpoints. */
+  #pushId: string | undefined;
+  #checkpoints: Promise<unknown> = Promise.resolve();
 
   constructor(run: LoadedRun, shared: Shared) {
     this.shared = shared;
@@ -65,13 +74,19 @@ export class Hold {
 
   /** Writes a decision. A terminal one that a control message forestalled is to be taken again, with the same answer. */
   async write(decision: Decision, trouble: Trouble | undefined): Promise<"held" | "again" | "unread" | Outcome> {
+    const written = this.record(decision, trouble);
+    if (decision.next.type === "push") this.#readyPush(decision);
+    const outcome = await written;
+    return outcome === "fenced" ? this.retake() : outcome;
+  }
+
+  /** The same, for whom a lost fence is the end. */
+  async record(decision: Decision, trouble: Trouble | undefined): Promise<"held" | "fenced" | "unread" | Outcome> {
     const { state, shared } = this;
     const commit = commitOf(state, decision, shared.timers.newId("push"), trouble);
-    const writing = this.#commit(commit);
-    if (decision.next.type === "push") this.#readyPush(decision);
-    const outcome = await writing;
+    const outcome = await this.#commit(commit);
     if (outcome.type === "lost") return LOST;
-    if (outcome.type === "fenced") return this.retake();
+    if (outcome.type === "fenced") return "fenced";
     if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
     settle(state, decision, trouble);
     if (commit.children.length > 0 || commit.messages.length > 0) shared.wake();
@@ -84,11 +99,34 @@ export class Hold {
     return !unread || (await this.#readMail()) ? "held" : LOST;
   }
 
+  /** From now on the invocation of this push may write checkpoints. */
+  open(pushId: string): void {
+    this.#pushId = pushId;
+  }
+
+  /** From now on it may not, and what it was writing is written or refused. */
+  async close(): Promise<void> {
+    this.#pushId = undefined;
+    await this.#checkpoints;
+  }
+
+  /** One at a time, so that a checkpoint that came twice finds the sequence of the first. */
+  checkpoint(body: CheckpointBody): Promise<CheckpointOutcome> {
+    const { epoch, gen, pushId } = body;
+    const outcome = this.#checkpoints.then(() => {
+      const { fence } = this.state;
+      const isMine = this.#pushId === pushId && fence.epoch === epoch && fence.gen === gen;
+      return isMine ? recordCheckpoint(this, body) : STALE;
+    });
+    this.#checkpoints = outcome.catch(() => {});
+    return outcome;
+  }
+
   /** Lets the run go without a decision. */
   async park(status: "queued" | "stalled", dueAt: number | null, trouble: Trouble | undefined) {
     const commit = letGo(this.state, this.shared.timers.newId("push"), status, dueAt, trouble);
     const outcome = await this.#commit(commit);
-    if (outcome.type === "committed") return this.#parked(commit, dueAt, outcome.mailSeq > commit.seen);
+    if (outcome.type === "committed") return this.#parked(commit, commit.next.dueAt, outcome.mailSeq > commit.seen);
     return outcome.type === "fenced" ? this.retake() : LOST;
   }
 
@@ -135,9 +173,10 @@ export class Hold {
   }
 
   /**
-   * Waits for `work`, extending the lease meanwhile. `cancel`, `lost` and `stop` abort the work; its result is dropped.
+   * Waits for `work`, extending the lease meanwhile. Every other end aborts the work, whose result is dropped; `ended`: a
+   * checkpoint of the work ended the run.
    */
-  whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "lost" | "stop"> {
+  whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "ended" | "lost" | "stop"> {
     const { timers, settings, abort } = this.shared;
     if (abort.aborted) return Promise.resolve("stop");
     const controller = new AbortController();
@@ -148,9 +187,10 @@ export class Hold {
         over = true;
         disarm();
         this.#check = undefined;
+        this.#over = undefined;
         abort.removeEventListener("abort", stop);
       };
-      const giveUp = (why: "cancel" | "lost" | "stop") => {
+      const giveUp = (why: "cancel" | "ended" | "lost" | "stop") => {
         finish();
         resolve(why);
         controller.abort();
@@ -169,6 +209,7 @@ export class Hold {
         }, reject);
       };
       this.#check = beat;
+      this.#over = () => giveUp("ended");
       abort.addEventListener("abort", stop, { once: true });
       arm(settings.leaseMs / 3);
       work(controller.signal).then(
@@ -232,7 +273,8 @@ export class Hold {
   #ended(commit: Commit): Outcome {
     this.shared.hub.notify(commit.ns, commit.runId, true);
     this.shared.warm.forget(commit.runId);
-    return { type: "ended" };
+    this.#over?.();
+    return ENDED;
   }
 
   #parked(commit: Commit, dueAt: number | null, unread: boolean): Outcome {

@@ -1,5 +1,11 @@
 /** The body of a push. */
-import type { ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
+import {
+  CHECKPOINT_HISTORY,
+  type CheckpointAccess,
+  type ExecuteRequest,
+  type HistoryRecord,
+  type HistorySlice,
+} from "@aikirun/protocol";
 import type { RunState } from "../core/state.js";
 import type { Route } from "./delivery.js";
 import type { Hold } from "./hold.js";
@@ -12,9 +18,12 @@ export interface PreparedPush {
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
 export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
   const { facts, fence } = hold.state;
+  const { delivery, timers } = hold.shared;
+  const pushId = timers.newId("push");
+  const checkpoint = delivery.checkpointAccess?.(route, { ns: facts.ns, runId: facts.id, pushId, fence });
   return {
     type: "execute",
-    pushId: hold.shared.timers.newId("push"),
+    pushId,
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
     run: {
       id: facts.id,
@@ -30,9 +39,16 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
         ...(facts.pool === undefined ? {} : { pool: facts.pool }),
       },
     },
-    history: hold.slice(route, coming ?? []),
+    history: withinBound(hold, hold.slice(route, coming ?? []), checkpoint),
     budgetMs: route.budgetMs,
+    ...(checkpoint && { checkpoint }),
   };
+}
+
+/** Once a push was too large, the endpoint reads the history of this run by itself. */
+function withinBound(hold: Hold, slice: HistorySlice, checkpoint: CheckpointAccess | undefined): HistorySlice {
+  if (!hold.tooLarge || !checkpoint) return slice;
+  return { ...slice, records: [], url: checkpoint.url + CHECKPOINT_HISTORY };
 }
 
 /** Whether what was made ready for a state that was to come is right for the state that came. */

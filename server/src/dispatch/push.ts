@@ -1,5 +1,6 @@
 /** `Delivery` over HTTP: one signed POST per push, and the answer table. */
 import {
+  type CheckpointAccess,
   type ExecuteAnswer,
   type ExecuteRequest,
   executeAnswerSchema,
@@ -9,6 +10,7 @@ import {
 import type { RunFacts } from "../core/run.js";
 import type { Exchanged } from "../egress/exchange.js";
 import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.js";
+import type { CheckpointTokens, PushedPlace } from "./checkpoint-token.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./live-endpoint.js";
 import { type Refusal, shownUrl } from "./refusal.js";
@@ -18,6 +20,8 @@ import type { Post, PostTarget, Token } from "./signed-post.js";
 export interface PushOptions {
   readonly endpoints: Endpoints;
   readonly post: Post;
+  /** Absent: nobody outside knows how to reach this orchestrator, so that invocations end with each step. */
+  readonly checkpoints?: CheckpointTokens;
   /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
   readonly doubt: (endpointId: string, reason: Doubt) => void;
   /** For metrics. */
@@ -46,6 +50,12 @@ export class Pusher implements Delivery {
 
   route(facts: RunFacts): Route | undefined {
     return this.#options.endpoints.route(facts);
+  }
+
+  checkpointAccess(route: Route, place: PushedPlace): CheckpointAccess | undefined {
+    const { checkpoints, endpoints } = this.#options;
+    const can = endpoints.get(route.endpointId)?.stored.manifest.capabilities.inlineCheckpoints;
+    return can ? checkpoints?.access(place, route.budgetMs + GRACE_MS) : undefined;
   }
 
   prepare(route: Route, ns: string, request: ExecuteRequest): void {
@@ -84,6 +94,10 @@ export class Pusher implements Delivery {
     const { target } = endpoint;
     const known = this.#signed.get(request);
     const { message, token } = known?.target === target ? known : this.#sign(target, ns, request);
+    if (exceeds(message.body, LIMITS.bodyBytes)) {
+      if (typeof token !== "string") token.catch(() => {});
+      return { type: "too_large", message: `The push is larger than ${LIMITS.bodyBytes} bytes.` };
+    }
     const limits = { totalMs: request.budgetMs + GRACE_MS, maxAnswerBytes: LIMITS.bodyBytes, signal };
     const exchanged = await this.#options.post.send(target, { ...message, ...limits }, token);
     this.#compareManifest(endpoint, exchanged);
@@ -103,6 +117,7 @@ export class Pusher implements Delivery {
       return { type: "busy", retryAfterMs: reading.retryAfterMs ?? 0, message: reading.message };
     }
     if (reading.type === "failed") {
+      if (reading.refusal.code === "PAYLOAD_TOO_LARGE") return { type: "too_large", message: reading.refusal.message };
       if (DOUBTFUL.has(reading.refusal.code)) this.#doubt(endpoint, "refused");
       return failed(reading.refusal, reading.reach);
     }
@@ -112,6 +127,7 @@ export class Pusher implements Delivery {
       return outcome;
     }
     const { status, error } = reading;
+    if (status === 413) return { type: "too_large", message: refusedByEndpoint(url, status, error).message };
     if (error.code === "HISTORY_NEEDED") return { type: "history_needed" };
     if (error.code === "NON_DETERMINISM" && error.divergence) {
       return { type: "diverged", divergence: error.divergence, message: error.message };
@@ -172,6 +188,11 @@ function wrongEcho({ run, pushId, fence }: ExecuteRequest, answer: ExecuteAnswer
   if (answer.pushId !== pushId) return "push";
   if (answer.epoch !== fence.epoch || answer.gen !== fence.gen || answer.seq < fence.seq) return "fence";
   return undefined;
+}
+
+/** Whether a text has more bytes of UTF-8: few have as many characters that it must be counted. */
+function exceeds(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && new TextEncoder().encode(text).byteLength > bytes);
 }
 
 function failed({ code, message }: Refusal, reach: Reach): DeliveryOutcome {

@@ -85,6 +85,8 @@ const SETTINGS = {
   AIKI_LEASE_MS: whole(1_000, 3_600_000).optional(),
   /** Runs that one process advances at a time. */
   AIKI_MAX_RUNS: whole(1, 100_000).optional(),
+  /** Whether an invocation may record results and go on, instead of answering after each step. */
+  AIKI_CHECKPOINTS: z.enum(["on", "off"], "must be on or off").optional(),
   /** Connections to one endpoint. */
   AIKI_ENDPOINT_CONNECTIONS: whole(1, 10_000).optional(),
   AIKI_REGISTRATIONS_PER_MINUTE: whole(1, 100_000).optional(),

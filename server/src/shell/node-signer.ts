@@ -1,5 +1,5 @@
 /** Signs with node:crypto, synchronously. */
-import { createHash, createPrivateKey, sign } from "node:crypto";
+import { createPrivateKey, hash as digest, sign } from "node:crypto";
 import { algorithmOf, type MakeSigner, tokenHeader } from "../dispatch/sign.js";
 
 export const nodeSigner: MakeSigner = (kid, privateJwk) => {
@@ -17,6 +17,6 @@ export const nodeSigner: MakeSigner = (kid, privateJwk) => {
       const signed = `${header}.${Buffer.from(payload).toString("base64url")}`;
       return `${signed}.${sign(hash, Buffer.from(signed, "ascii"), input).toString("base64url")}`;
     },
-    digest: (text) => createHash("sha256").update(text, "utf8").digest("base64url"),
+    digest: (text) => digest("sha256", text, "base64url"),
   };
 };

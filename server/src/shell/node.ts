@@ -15,6 +15,7 @@ import { jsonLog } from "./json-log.js";
 import { type Listening, listen } from "./listen.js";
 import { readMigrations } from "./migrations.js";
 import { nodeExchange } from "./node-exchange.js";
+import { nodeMac } from "./node-mac.js";
 import { nodeSigner } from "./node-signer.js";
 import { type Orchestrator, orchestrator } from "./orchestrator.js";
 
@@ -62,7 +63,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   try {
     const { settings, mode } = options;
-    const seal = await sealWith(requireSecret(settings));
+    const secret = requireSecret(settings);
+    const seal = await sealWith(secret);
     const { store, warnings } = await openStore(options, closers);
     if (mode === "start") await refuseToRunOpen(settings, store);
     const exchange = nodeExchange({
@@ -79,6 +81,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       exchange,
       policy: egressPolicy(settings, mode),
       publicUrl,
+      checkpointMac: writesCheckpoints(settings, mode) ? nodeMac(secret, "aiki checkpoint tokens") : undefined,
       auth: mode === "start" ? { adminKey: settings.AIKI_ADMIN_KEY } : undefined,
       dispatch: dispatchSettings(settings),
       registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
@@ -101,6 +104,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await closeAll();
     throw error;
   }
+}
+
+/** On wherever endpoints can be told how to reach this server: by its setting, or because they run beside it. */
+function writesCheckpoints(settings: Partial<Settings>, mode: ServerOptions["mode"]): boolean {
+  return settings.AIKI_CHECKPOINTS !== "off" && (mode === "dev" || settings.AIKI_PUBLIC_URL !== undefined);
 }
 
 /** Brings the database to this version's schema. Returns the names of the migrations that it applied. */

@@ -5,6 +5,7 @@ import { type Guard, loopbackOnly } from "../api/guard.js";
 import { authenticateWith, everyone } from "../api/keys.js";
 import { Metrics } from "../api/metrics.js";
 import type { Services } from "../api/services.js";
+import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
 import { describeWith } from "../dispatch/describe.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { Health } from "../dispatch/health.js";
@@ -29,6 +30,8 @@ export interface OrchestratorParts {
   readonly policy: EgressPolicy;
   /** How this server is reached; known once it listens. */
   readonly publicUrl: () => string;
+  /** Makes checkpoint tokens. Absent: endpoints do not know how to reach this server, and answer after each step. */
+  readonly checkpointMac: Mac | undefined;
   /** Absent: every caller may do everything, and only this machine may call. */
   readonly auth: { readonly adminKey: string | undefined } | undefined;
   readonly dispatch: Partial<DispatchSettings>;
@@ -75,9 +78,12 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const describe = describeWith({ post, epoch: await store.epoch(), timeoutMs: DESCRIBE_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
+  const checkpoints =
+    parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
   const delivery = new Pusher({
     endpoints,
     post,
+    ...(checkpoints && { checkpoints }),
     doubt: (endpointId, reason) => health.doubt(endpointId, reason),
     observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
   });
@@ -97,6 +103,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     endpoints,
     registration,
     signingKeys,
+    ...(checkpoints && { checkpoints }),
     metrics,
     leaseMs: parts.dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs,
     version: parts.version,

@@ -2,7 +2,7 @@
  * Runs in memory. Every verb is one synchronous step, and so as atomic as one statement of Postgres; `claim` is two,
  * because the mail is read by the statement after the one that takes the lease.
  */
-import type { HistoryRecord, Run, RunSummary } from "@aikirun/protocol";
+import type { Run, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, NewChild, NewMessage, NewRun, RunFacts } from "../core/run.js";
 import { reasonOf, statusAfter } from "../core/status.js";
@@ -18,7 +18,15 @@ import {
   toLoaded,
 } from "./memory-row.js";
 import { matches, toRun, toSummary } from "./memory-view.js";
-import type { AppendOutcome, CommitOutcome, RunFilter, RunQueries, RunStore, StartOutcome } from "./port.js";
+import type {
+  AppendOutcome,
+  CommitOutcome,
+  HistoryPart,
+  RunFilter,
+  RunQueries,
+  RunStore,
+  StartOutcome,
+} from "./port.js";
 
 export interface MemoryStoreOptions {
   /** The database's clock, in milliseconds. Default: the real one. */
@@ -224,11 +232,18 @@ export class MemoryRuns implements RunStore, RunQueries {
     runId: string,
     after: number,
     limit: number,
-  ): Promise<(HistoryRecord & { readonly at: number })[] | undefined> {
+    maxBytes: number,
+  ): Promise<HistoryPart | undefined> {
     const row = this.find(ns, runId);
-    return row?.records
-      .slice(after, after + limit)
-      .map((record) => ({ ...record, at: row.recordedAt[record.n - 1] as number }));
+    if (!row) return undefined;
+    const records: HistoryPart["records"][number][] = [];
+    let bytes = 0;
+    for (const record of row.records.slice(after, after + limit)) {
+      if (bytes >= maxBytes && records.length > 0) break;
+      bytes += Buffer.byteLength(JSON.stringify(record.value));
+      records.push({ ...record, at: row.recordedAt[record.n - 1] as number });
+    }
+    return { records, more: after + records.length < row.records.length };
   }
 
   async countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]> {

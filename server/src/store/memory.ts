@@ -53,7 +53,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     getRun: (ns, id) => runs.getRun(ns, id),
     findByReference: (ns, workflow, version, reference) => runs.findByReference(ns, workflow, version, reference),
     listRuns: (ns, filter, cursor, limit) => runs.listRuns(ns, filter, cursor, limit),
-    readHistory: (ns, id, after, limit) => runs.readHistory(ns, id, after, limit),
+    readHistory: (ns, id, after, limit, maxBytes) => runs.readHistory(ns, id, after, limit, maxBytes),
     countLive: (ns) => runs.countLive(ns),
   };
 }

@@ -118,19 +118,28 @@ export interface RunFilter {
   readonly createdBefore?: number;
 }
 
+export interface HistoryPart {
+  /** Each with the instant of its commit. */
+  readonly records: readonly (HistoryRecord & { readonly at: number })[];
+  readonly more: boolean;
+}
+
 export interface RunQueries {
   getRun(ns: string, runId: string): Promise<Run | undefined>;
   /** By workflow, version and reference id. */
   findByReference(ns: string, workflow: string, version: string, reference: string): Promise<RunSummary | undefined>;
   /** Newest first; `cursor` is the last id of the page before. */
   listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]>;
-  /** Records after `after`, each with the instant of its commit. Undefined: no such run. */
+  /**
+   * Records after `after`: at most `limit`, and no further one once they have `maxBytes` of values. Undefined: no such run.
+   */
   readHistory(
     ns: string,
     runId: string,
     after: number,
     limit: number,
-  ): Promise<(HistoryRecord & { readonly at: number })[] | undefined>;
+    maxBytes: number,
+  ): Promise<HistoryPart | undefined>;
   /** Runs that have not ended, per workflow and version. */
   countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]>;
 }

@@ -219,7 +219,8 @@ const TABLE: readonly Row[] = [
     /exports GET but not POST/,
     ["refused"],
   ],
-  ["413 of somebody else", send(413, {}, ""), { type: "failed", code: "PAYLOAD_TOO_LARGE", reach: "refused" }],
+  ["413 of somebody else", send(413, {}, ""), { type: "too_large" }, /answered 413: the push is larger/],
+  ["413 of the SDK", own(413, "BODY_TOO_LARGE"), { type: "too_large" }, /413 BODY_TOO_LARGE/],
   [
     "401 of the SDK",
     own(401, "UNAUTHENTICATED_PUSH"),

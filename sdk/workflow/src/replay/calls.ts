@@ -15,6 +15,7 @@ import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
 import { CallPromise } from "./call-promise.js";
 import { describeCall, describeClose } from "./divergence.js";
+import { settles } from "./history.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
 import type { Journal, Settle } from "./journal.js";
 import { PendingCall } from "./pending-call.js";
@@ -35,6 +36,10 @@ export class Calls implements RunEngine {
   readonly #fresh = new Map<string, Settle>();
   /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
   readonly #lateWaits = new Map<string, Settle[]>();
+  /** Tasks that wait for their next attempt, by their key. */
+  readonly #retrying = new Map<string, Omit<StartableTask, "taskAttempt">>();
+  /** Ends of children that were recorded while this invocation went on, by the child's key. */
+  readonly #newEnds = new Map<string, HistoryRecord>();
   /** Children with a reference id, by their key. */
   readonly #referenced = new Map<string, CallPromise<StartedChild>>();
   readonly #failedTasks = new WeakMap<Error, string>();
@@ -51,8 +56,8 @@ export class Calls implements RunEngine {
   readonly startable: StartableTask[] = [];
   /** Calls that history does not know, as a person reads them. */
   readonly asked: string[] = [];
-  /** A child with a reference id is asked for, and its run id is known only after the commit. */
-  awaitsCommit = false;
+  /** Children with a reference id that are asked for: their run ids are known only after the commit. */
+  readonly #unknownChildren = new Set<string>();
 
   constructor(run: PushedRun, journal: Journal, onCall: () => void) {
     this.#run = run;
@@ -65,6 +70,11 @@ export class Calls implements RunEngine {
     return this.#awaited > 0;
   }
 
+  /** Whether a call waits for the commit of its own command. */
+  get awaitsCommit(): boolean {
+    return this.#unknownChildren.size > 0;
+  }
+
   /** After this no call does anything: its promise stays open for ever. */
   close(): void {
     this.#closed = true;
@@ -74,11 +84,15 @@ export class Calls implements RunEngine {
   settleRecorded(record: HistoryRecord, entry: number): boolean {
     const settle = this.#journal.takeAwaiting(entry);
     settle?.(record);
-    if (record.kind !== "child" || record.value.state !== "ended") return settle !== undefined;
+    return this.#settleLateWaits(record) || settle !== undefined;
+  }
+
+  #settleLateWaits(record: HistoryRecord): boolean {
+    if (record.kind !== "child" || record.value.state !== "ended") return false;
     const waits = this.#lateWaits.get(record.key);
     this.#lateWaits.delete(record.key);
     for (const wait of waits ?? []) wait(record);
-    return settle !== undefined || waits !== undefined;
+    return waits !== undefined;
   }
 
   /** Settles the task of a result that is not recorded yet. */
@@ -86,6 +100,28 @@ export class Calls implements RunEngine {
     const settle = this.#fresh.get(record.key) ?? this.#journal.takeAwaiting(this.#journal.look(record.key));
     this.#fresh.delete(record.key);
     settle?.(record);
+  }
+
+  /** What was recorded while this invocation went on, and is not the outcome of one of its tasks. */
+  settleNews(record: HistoryRecord): void {
+    const { kind, key, value } = record;
+    if (kind === "task") {
+      const task = this.#retrying.get(key);
+      if (task && value.state === "retrying" && value.due)
+        this.startable.push({ ...task, taskAttempt: value.attempts + 1 });
+      return;
+    }
+    if (!settles(record)) return;
+    if (kind === "child" && value.state === "ended") this.#newEnds.set(key, record);
+    if (kind === "child") this.#unknownChildren.delete(key);
+    this.#journal.note(record);
+    this.settleFresh(record);
+    this.#settleLateWaits(record);
+  }
+
+  /** The attempt has failed, and its task is to be tried again: perhaps still in this invocation. */
+  awaitNextAttempt({ key, call, input }: StartableTask): void {
+    this.#retrying.set(key, { key, call, input });
   }
 
   /** The key of the task whose failure an error is, or stems from. */
@@ -101,12 +137,12 @@ export class Calls implements RunEngine {
     return this.#call(() => {
       const addressed = addressInput("task", call.name, input, `Task ${call.name} was given an input`);
       const { key, entry } = this.#journal.call(addressed.firstKey);
-      if (entry === undefined) this.asked.push(describeCall("task", call.name, addressed.text));
+      if (entry === undefined) this.#ask("task", call.name, addressed.text);
       const last = this.#journal.last(entry);
       const retrying = last?.kind === "task" && last.value.state === "retrying" ? last.value : undefined;
       if (entry === undefined || retrying?.due) {
         this.startable.push({ key, call, input: addressed, taskAttempt: (retrying?.attempts ?? 0) + 1 });
-      }
+      } else if (retrying) this.#retrying.set(key, { key, call, input: addressed });
       return this.#settled(key, entry, (record) => this.#taskResult(call.name, record)).promise;
     });
   }
@@ -117,7 +153,7 @@ export class Calls implements RunEngine {
       const sleepMs = durationMs(duration, `Sleep ${name}`);
       const { key, entry } = this.#journal.call(entryKey("sleep", name, 0));
       if (entry === undefined) {
-        this.asked.push(describeCall("sleep", name));
+        this.#ask("sleep", name);
         this.commands.push({ type: "sleep", key, durationMs: sleepMs });
       }
       const read = ({ value }: HistoryRecord) => ({ cancelled: value.state === "cancelled" });
@@ -131,7 +167,7 @@ export class Calls implements RunEngine {
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of event ${name}`);
       const { key, entry } = this.#journal.call(entryKey("event", name, 0));
       if (entry === undefined) {
-        this.asked.push(describeCall("event", name));
+        this.#ask("event", name);
         this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
       }
       const read = event.schema
@@ -176,11 +212,11 @@ export class Calls implements RunEngine {
     });
     const ask = (): CallPromise<StartedChild> => {
       if (entry === undefined) {
-        this.asked.push(describeCall("child", subject, addressed.text));
+        this.#ask("child", subject, addressed.text);
         this.commands.push(startCommand(key, call, addressed));
       }
       if (call.reference === undefined) return given(started(childRunId(this.#run.id, key)));
-      if (entry === undefined) this.awaitsCommit = true;
+      if (entry === undefined) this.#unknownChildren.add(key);
       return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : "")).promise;
     };
     if (entry !== undefined) return ask();
@@ -200,13 +236,15 @@ export class Calls implements RunEngine {
       const { key, entry } = this.#journal.call(entryKey("wait", `${child}/${awaited}`, 0));
       const end = this.#journal.look(child);
       const result = (record: HistoryRecord): Result =>
-        read(record.value.state === "timedOut" ? undefined : childEnd(this.#journal.last(end)));
+        read(
+          record.value.state === "timedOut" ? undefined : childEnd(this.#newEnds.get(child) ?? this.#journal.last(end)),
+        );
       if (entry !== undefined) return this.#settled(key, entry, result, "wait").promise;
       // The child's end was recorded before this wait was: it needs no entry of its own.
-      const seen = childEnd(this.#journal.offered(end));
+      const seen = childEnd(this.#newEnds.get(child) ?? this.#journal.offered(end));
       if (seen) return given(read(seen));
       if (childEnd(this.#journal.last(end))) return this.#settledLate(child, result);
-      this.asked.push(describeCall("wait for child", `${subject} to be ${awaited}`));
+      this.#ask("wait for child", `${subject} to be ${awaited}`);
       this.commands.push({
         type: "child.wait",
         key,
@@ -227,6 +265,11 @@ export class Calls implements RunEngine {
     } catch (error) {
       return CallPromise.handled(new CallPromise((_, reject) => reject(error)));
     }
+  }
+
+  /** For the message about a divergence: there is none once all that is recorded was asked for. */
+  #ask(kind: string, name: string, input?: string): void {
+    if (this.#journal.unasked > 0) this.asked.push(describeCall(kind, name, input));
   }
 
   /** A call that the settling record of an entry ends. With a `kind` it is a wait, which can be given up. */
@@ -263,7 +306,7 @@ export class Calls implements RunEngine {
     this.#onCall();
     this.#fresh.delete(key);
     if (!this.#journal.close(entry)) return;
-    this.asked.push(describeClose(key));
+    if (this.#journal.unasked > 0) this.asked.push(describeClose(key));
     this.commands.push({ type: `${kind}.close`, key });
   }
 

@@ -3,8 +3,9 @@
  * asks for next.
  *
  * A fresh task's result settles its promise at once, in completion order, but nothing that the handler then calls
- * *starts* here: sleeps, waits, children and the end of the run travel in the same answer as the result that they
- * depend on, and new tasks wait until it is committed (`more`).
+ * *starts* before it is committed: sleeps, waits, children and the end of the run travel in the same answer as the result
+ * that they depend on, and new tasks wait for the commit. With checkpoints that is a call from here, and the invocation
+ * goes on; without, it is the answer's (`more`), and the next push goes on.
  */
 import type { Command, Divergence, HistoryRecord, PushedRun } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
@@ -18,6 +19,7 @@ import { divergenceOf } from "./divergence.js";
 import { History } from "./history.js";
 import type { Host } from "./host.js";
 import { Journal } from "./journal.js";
+import { Outbox } from "./outbox.js";
 import { runObject } from "./run-object.js";
 import { wireError } from "./wire-error.js";
 
@@ -41,6 +43,8 @@ export interface ExecuteOptions {
   readonly graceMs?: number;
   /** Warns, once for each version, of a handler that awaits something else than Aiki's calls. */
   readonly warnsOfPlainAwaits?: boolean;
+  /** Commits what was done since the last time and tells what else came. Absent: only the answer is committed. */
+  readonly checkpoint?: Checkpoint;
   /** Replay only: tasks do not run, and the commands are those of calls that history does not know. */
   readonly replayOnly?: boolean;
 }
@@ -48,6 +52,22 @@ export interface ExecuteOptions {
 export type Execution =
   | { readonly state: "waiting" | "more"; readonly commands: Command[] }
   | { readonly state: "diverged"; readonly divergence: Divergence };
+
+/** Never rejects. The commands are not changed. */
+export type Checkpoint = (commands: readonly Command[]) => Promise<Checkpointed>;
+
+export type Checkpointed =
+  | {
+      readonly type: "committed";
+      /** What else was recorded, in order; outcomes of this invocation's own tasks left out. */
+      readonly records: readonly HistoryRecord[];
+      /** Nothing new may start: what runs ends, and is answered. */
+      readonly answer: boolean;
+    }
+  /** Whether it was committed is unknown: the answer says the same again, on top of what was known before. */
+  | { readonly type: "failed" }
+  /** Nobody wants to hear of this invocation any more. */
+  | { readonly type: "unwanted" };
 
 const GRACE_MS = 1_000;
 /** Turns of the event loop without activity after which a handler is at rest. */
@@ -58,9 +78,6 @@ const PLAIN_AWAIT = "It runs again on every replay, and may give another value t
 /** Versions whose handlers were seen to go on by themselves, from something that is not recorded. */
 const awaitsPlainly = new WeakSet<ServableVersion>();
 const warnedOf = new WeakSet<ServableVersion>();
-/** Bytes of the answer that are not commands. */
-const ENVELOPE_BYTES = 4_096;
-
 /** Never rejects: what user code throws ends the run or a task. */
 export function execute(options: ExecuteOptions): Promise<Execution> {
   return new Invocation(options).execute();
@@ -75,8 +92,11 @@ class Invocation {
   readonly #calls: Calls;
   readonly #running = new Map<string, RunningAttempt>();
   readonly #outcomes: AttemptOutcome[] = [];
-  readonly #commands: Command[] = [];
-  #answerBytes = ENVELOPE_BYTES;
+  /** Of all results and calls that are not committed yet. */
+  readonly #outbox = new Outbox();
+  #checkpoint: Checkpoint | undefined;
+  /** Committed while this invocation goes on, and not shown to the handler yet. */
+  readonly #news: HistoryRecord[] = [];
   /** Grows with every call, result and end: tells whether anything happened meanwhile. */
   #activity = 0;
   /** How much had happened when nothing more did for a while. */
@@ -86,10 +106,12 @@ class Invocation {
   #ended: Command | undefined;
   /** The handler runs because of something that it was shown here. */
   #stepping = true;
-  /** The handler has seen a result that is not committed: no task starts any more. */
+  /** The handler has seen a result that is not committed: no task starts before it is. */
   #ahead = false;
-  /** What the handler asked for does not all fit into the answer. */
-  #full = false;
+  /** The handler has come to what no earlier invocation has seen. */
+  #beyondHistory = false;
+  /** The answer is waited for: no task starts any more. */
+  #windingUp = false;
   #stopped: "out of time" | "abandoned" | undefined;
 
   constructor(options: ExecuteOptions) {
@@ -98,6 +120,7 @@ class Invocation {
     this.#logger = options.logger ?? consoleLogger;
     this.#history = options.history ?? new History(options.records);
     this.#journal = new Journal(this.#history);
+    this.#checkpoint = options.checkpoint;
     this.#calls = new Calls(options.run, this.#journal, () => this.#called());
   }
 
@@ -178,12 +201,17 @@ class Invocation {
   /** Alternates between letting the handler come to rest and running tasks, until there is something to answer. */
   async #goOn(): Promise<Execution> {
     for (;;) {
+      await this.#showNews();
       await this.#settleOutcomes();
       if (this.#stopped) return this.#answer();
-      if (this.#outcomes.length > 0) continue;
+      if (this.#outcomes.length > 0 && !this.#outbox.full) continue;
       const mayDiverge = this.#journal.unasked > 0;
       // Nothing can diverge once all of history was asked for, so tasks need not wait for the handler to rest.
       if (!mayDiverge && this.#startTasks()) continue;
+      if ((this.#outbox.full || (!mayDiverge && this.#calls.startable.length > 0)) && this.#mayCommit()) {
+        await this.#commit();
+        continue;
+      }
       if (this.#ended && !(mayDiverge && this.#calls.asked.length > 0)) return this.#answer();
       if (!(await this.#rested())) continue;
       const diverges = this.#journal.unasked > 0 && this.#calls.asked.length > 0;
@@ -192,6 +220,10 @@ class Invocation {
         continue;
       }
       if (!diverges && this.#startTasks()) continue;
+      if (!diverges && this.#commitIsAwaited() && this.#mayCommit()) {
+        await this.#commit();
+        continue;
+      }
       if (this.#ended) return this.#answer();
       if (this.#running.size === 0 && (this.#calls.anyAwaited || this.#options.replayOnly)) {
         if (!this.#mayGoOn() || (await this.#quiet(this.#options.graceMs ?? GRACE_MS))) return this.#answer();
@@ -216,6 +248,41 @@ class Invocation {
     this.#happened();
   }
 
+  /** Whether there is something that should not wait for the tasks that still run, or for which a call waits. */
+  #commitIsAwaited(): boolean {
+    return this.#running.size > 0 || this.#calls.awaitsCommit || this.#calls.startable.length > 0;
+  }
+
+  #mayCommit(): boolean {
+    this.#outbox.take(this.#calls.commands);
+    return this.#checkpoint !== undefined && !this.#windingUp && !this.#ended && this.#outbox.commands.length > 0;
+  }
+
+  async #commit(): Promise<void> {
+    if (!this.#checkpoint) return;
+    const outcome = await this.#checkpoint(this.#outbox.commands);
+    if (outcome.type === "unwanted") this.#stop("abandoned");
+    if (outcome.type !== "committed") {
+      this.#checkpoint = undefined;
+      return;
+    }
+    this.#outbox.clear();
+    this.#ahead = false;
+    this.#beyondHistory = true;
+    this.#windingUp = outcome.answer;
+    this.#news.push(...outcome.records);
+  }
+
+  /** Shows the handler what came with a commit, as a later replay will: one at a time, after the results before it. */
+  async #showNews(): Promise<void> {
+    for (let record = this.#news.shift(); record && !this.#stopped; record = this.#news.shift()) {
+      this.#stepping = true;
+      this.#calls.settleNews(record);
+      await this.#drained();
+      this.#stepping = false;
+    }
+  }
+
   #warnOfPlainAwait(): void {
     const { workflow, warnsOfPlainAwaits } = this.#options;
     if (!warnsOfPlainAwaits || warnedOf.has(workflow)) return;
@@ -226,11 +293,13 @@ class Invocation {
 
   /** Shows the handler the results of this invocation's tasks, one at a time, in the order in which they came. */
   async #settleOutcomes(): Promise<void> {
-    for (let outcome = this.#outcomes.shift(); outcome && !this.#stopped; outcome = this.#outcomes.shift()) {
-      this.#collectCommands();
-      if (!this.#push(outcome.command)) this.#logger.warn({ key: outcome.command.key }, NO_ROOM);
-      if (this.#full || !outcome.record) continue;
+    for (let outcome = this.#outcomes[0]; outcome && !this.#stopped; outcome = this.#outcomes[0]) {
+      this.#outbox.take(this.#calls.commands);
+      if (!this.#outbox.put(outcome.command)) return;
+      this.#outcomes.shift();
+      if (!outcome.record) continue;
       this.#ahead = true;
+      this.#beyondHistory = true;
       this.#stepping = true;
       this.#calls.settleFresh(outcome.record);
       await this.#drained();
@@ -240,8 +309,9 @@ class Invocation {
 
   /** Starts what may start. False when there was nothing. */
   #startTasks(): boolean {
-    if (this.#ahead || this.#full || this.#stopped || this.#ended || this.#options.replayOnly) return false;
-    const room = LIMITS.commands - this.#commands.length - this.#calls.commands.length - this.#running.size - 1;
+    if (this.#ahead || this.#outbox.full || this.#windingUp || this.#stopped || this.#ended || this.#options.replayOnly)
+      return false;
+    const room = LIMITS.commands - this.#outbox.commands.length - this.#calls.commands.length - this.#running.size - 1;
     const tasks = this.#calls.startable.splice(0, Math.max(0, room));
     for (const task of tasks) this.#start(task);
     return tasks.length > 0;
@@ -252,6 +322,7 @@ class Invocation {
     const surroundings = { run, host: this.#host, logger: this.#logger };
     const attempt = startAttempt(task, surroundings, (outcome) => {
       this.#running.delete(task.key);
+      if (outcome.command.type === "task.retry") this.#calls.awaitNextAttempt(task);
       this.#outcomes.push(outcome);
       this.#happened();
     });
@@ -270,44 +341,30 @@ class Invocation {
     }
     // Recorded but not shown to the handler, which ends here: the next replay shows them.
     for (const outcome of this.#outcomes) {
-      this.#collectCommands();
-      this.#push(outcome.command);
+      this.#outbox.take(this.#calls.commands);
+      if (!this.#outbox.put(outcome.command)) this.#logger.warn({ key: outcome.command.key }, NO_ROOM);
     }
-    this.#collectCommands();
+    this.#outbox.take(this.#calls.commands);
     const unshown = this.#outcomes.length > 0;
-    if (this.#ended && !this.#full) {
-      this.#push(this.#ended);
-      if (!this.#full) return { state: "waiting", commands: this.#commands };
+    if (this.#ended && !this.#outbox.full) {
+      this.#outbox.put(this.#ended);
+      if (!this.#outbox.full) return { state: "waiting", commands: this.#outbox.commands };
     }
     const more =
       this.#stopped !== undefined ||
-      this.#full ||
+      this.#outbox.full ||
       unshown ||
       this.#calls.awaitsCommit ||
       this.#calls.startable.length > 0;
-    return { state: more ? "more" : "waiting", commands: this.#commands };
+    return { state: more ? "more" : "waiting", commands: this.#outbox.commands };
   }
 
   /** Nothing of a diverging replay is sent, but what tasks did before it showed is recorded. */
   #diverged(): Execution {
-    const done = this.#commands.filter((command) => command.type.startsWith("task."));
+    const done = this.#outbox.commands.filter((command) => command.type.startsWith("task."));
     if (done.length > 0) return { state: "more", commands: done };
     const divergence = divergenceOf(this.#journal.leftovers(), this.#journal.unclosed(), this.#calls.asked);
     return { state: "diverged", divergence };
-  }
-
-  #collectCommands(): void {
-    for (const command of this.#calls.commands.splice(0)) this.#push(command);
-  }
-
-  /** Puts a command into the answer. After the first that does not fit, none is taken: the next push asks again. */
-  #push(command: Command): boolean {
-    const bytes = commandBytes(command);
-    if (this.#commands.length >= LIMITS.commands || this.#answerBytes + bytes > LIMITS.bodyBytes) this.#full = true;
-    if (this.#full) return false;
-    this.#answerBytes += bytes;
-    this.#commands.push(command);
-    return true;
   }
 
   #stop(why: "out of time" | "abandoned"): void {
@@ -322,7 +379,7 @@ class Invocation {
 
   /** Resolves when anything happens. */
   #happening(): Promise<void> {
-    if (this.#outcomes.length > 0 || this.#stopped) return Promise.resolve();
+    if ((this.#outcomes.length > 0 && !this.#outbox.full) || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined;
@@ -363,14 +420,7 @@ class Invocation {
   /** Drops the lines that an earlier invocation has written. */
   #replayLogger(): Logger {
     return loggerFrom((level, args) => {
-      if (this.#ahead || !this.#journal.seenBefore) logTo(this.#logger, level, args);
+      if (this.#beyondHistory || !this.#journal.seenBefore) logTo(this.#logger, level, args);
     });
   }
 }
-
-/** An upper bound that is cheap for the many small commands. */
-function commandBytes(command: Command): number {
-  const text = JSON.stringify(command);
-  return text.length * 3 < SMALL_BYTES ? text.length * 3 : new TextEncoder().encode(text).length;
-}
-const SMALL_BYTES = 8_192;

@@ -103,7 +103,7 @@ export class History {
 }
 
 /** Whether a record gives a waiting call its result. Only a child gives two: its start and its end. */
-function settles(record: HistoryRecord): boolean {
+export function settles(record: HistoryRecord): boolean {
   switch (record.kind) {
     case "task":
       return record.value.state !== "retrying";

@@ -105,6 +105,12 @@ export class Journal {
     return { record, entry };
   }
 
+  /** A record that came while the invocation went on: for a call that is only made later, behind a plain await. */
+  note(record: HistoryRecord): void {
+    const entry = this.#history.slot(record.key);
+    if (entry !== undefined) this.#offered[entry] = record;
+  }
+
   /** Whether there are recorded results that were not offered. */
   get offersMore(): boolean {
     return this.#history.settling(this.#next) !== undefined;

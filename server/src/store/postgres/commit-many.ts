@@ -12,79 +12,17 @@
 import { LETTERS_BY_RUN } from "./append-message.js";
 import { CLOCK, type Statement } from "./connection.js";
 
-export const commitMany: Statement = {
-  name: "commit_many",
-  text: `
-WITH input AS MATERIALIZED (
-  SELECT * FROM unnest(
-    $1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::int[], $9::text[],
-    $10::boolean[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[],
-    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[]
-  ) AS i(
-    place, ns, run_id, epoch, gen, seq, commit_id, seen, queued,
-    paused, trouble, progress, status, lease_ms, due_at,
-    ends, output, error, failed_task, reason
-  )
-),
+const MESSAGES = `
 message AS MATERIALIZED (
   SELECT m.*
-  FROM unnest($21::int[], $22::int[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[])
+  FROM unnest($26::int[], $27::int[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[])
     AS m(place, nth, ns, run_id, event_id, kind, body)
   WHERE 0 = (
     SELECT count(*) FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
   )
-),
-locked AS MATERIALIZED (
-  SELECT a.*
-  FROM (SELECT ns, run_id FROM input UNION SELECT ns, run_id FROM message ORDER BY ns, run_id) k
-  CROSS JOIN LATERAL (
-    SELECT ns, run_id, epoch, gen, seq, lease_until, ctl_n, mail_seq FROM aiki.actor
-    WHERE ns = k.ns AND run_id = k.run_id FOR UPDATE
-  ) a
-),
-mine AS MATERIALIZED (
-  SELECT i.*, l.mail_seq, i.ends AND l.ctl_n > i.seen AS unread
-  FROM input i JOIN locked l ON l.ns = i.ns AND l.run_id = i.run_id
-  WHERE l.epoch = i.epoch AND l.gen = i.gen AND l.seq = i.seq AND l.lease_until IS NOT NULL
-),
-fit AS MATERIALIZED (SELECT * FROM mine WHERE NOT unread),
-kept AS (
-  UPDATE aiki.actor a SET
-    seq = a.seq + 1,
-    seen = d.seen,
-    queued = d.queued::int[],
-    paused = d.paused,
-    trouble = d.trouble,
-    last_commit = d.commit_id,
-    tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
-    status = d.status,
-    hold = CASE WHEN d.lease_ms IS NOT NULL THEN 'push' END,
-    lease_until = aiki.now_ms() + d.lease_ms,
-    due_at = CASE
-      WHEN d.lease_ms IS NOT NULL THEN LEAST(a.due_at, aiki.now_ms())
-      WHEN a.mail_seq > d.seen THEN aiki.now_ms()
-      ELSE d.due_at
-    END
-  FROM fit d
-  WHERE a.ns = d.ns AND a.run_id = d.run_id AND NOT d.ends
-  RETURNING d.*
-),
-gone AS (
-  DELETE FROM aiki.actor a USING fit d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends RETURNING d.*
-),
-done AS MATERIALIZED (SELECT * FROM kept UNION ALL SELECT * FROM gone),
-ended AS (
-  UPDATE aiki.run r SET status = d.status, ended_at = aiki.now_ms(), output = d.output, error = d.error,
-    failed_task = d.failed_task, reason = d.reason, end_gen = d.gen, last_commit = d.commit_id
-  FROM gone d
-  WHERE r.ns = d.ns AND r.id = d.run_id
-),
-recorded AS (
-  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
-  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
-  FROM unnest($28::int[], $29::int[], $30::text[], $31::text[], $32::text[]) AS r(place, n, kind, key, value)
-  JOIN done d ON d.place = r.place
-),
+),`;
+
+const MESSAGES_AND_CHILDREN = `,
 letter AS MATERIALIZED (
   SELECT m.*, l.mail_seq + row_number() OVER (PARTITION BY m.ns, m.run_id ORDER BY m.place, m.nth) AS n
   FROM message m
@@ -135,9 +73,87 @@ acting AS (
   INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, status)
   SELECT ns, id, epoch, 0, 0, now + COALESCE(delay_ms, 0), CASE WHEN delay_ms > 0 THEN 'scheduled' ELSE 'queued' END
   FROM born
-)
+)`;
+
+function commits(name: string, keys: string, before: string, after: string): Statement {
+  return {
+    name,
+    text: `
+WITH input AS MATERIALIZED (
+  SELECT * FROM unnest(
+    $1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::int[], $9::text[],
+    $10::boolean[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[],
+    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[]
+  ) AS i(
+    place, ns, run_id, epoch, gen, seq, commit_id, seen, queued,
+    paused, trouble, progress, status, lease_ms, due_at,
+    ends, output, error, failed_task, reason
+  )
+),${before}
+locked AS MATERIALIZED (
+  SELECT a.*
+  FROM (${keys} ORDER BY ns, run_id) k
+  CROSS JOIN LATERAL (
+    SELECT ns, run_id, epoch, gen, seq, lease_until, ctl_n, mail_seq FROM aiki.actor
+    WHERE ns = k.ns AND run_id = k.run_id FOR UPDATE
+  ) a
+),
+mine AS MATERIALIZED (
+  SELECT i.*, l.mail_seq, i.ends AND l.ctl_n > i.seen AS unread
+  FROM input i JOIN locked l ON l.ns = i.ns AND l.run_id = i.run_id
+  WHERE l.epoch = i.epoch AND l.gen = i.gen AND l.seq = i.seq AND l.lease_until IS NOT NULL
+),
+fit AS MATERIALIZED (SELECT * FROM mine WHERE NOT unread),
+kept AS (
+  UPDATE aiki.actor a SET
+    seq = a.seq + 1,
+    seen = d.seen,
+    queued = d.queued::int[],
+    paused = d.paused,
+    trouble = d.trouble,
+    last_commit = d.commit_id,
+    tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
+    status = d.status,
+    hold = CASE WHEN d.lease_ms IS NOT NULL THEN 'push' END,
+    lease_until = aiki.now_ms() + d.lease_ms,
+    due_at = CASE
+      WHEN d.lease_ms IS NOT NULL THEN LEAST(a.due_at, aiki.now_ms())
+      WHEN a.mail_seq > d.seen THEN aiki.now_ms()
+      ELSE d.due_at
+    END
+  FROM fit d
+  WHERE a.ns = d.ns AND a.run_id = d.run_id AND NOT d.ends
+  RETURNING d.*
+),
+gone AS (
+  DELETE FROM aiki.actor a USING fit d WHERE a.ns = d.ns AND a.run_id = d.run_id AND d.ends RETURNING d.*
+),
+done AS MATERIALIZED (SELECT * FROM kept UNION ALL SELECT * FROM gone),
+ended AS (
+  UPDATE aiki.run r SET status = d.status, ended_at = aiki.now_ms(), output = d.output, error = d.error,
+    failed_task = d.failed_task, reason = d.reason, end_gen = d.gen, last_commit = d.commit_id
+  FROM gone d
+  WHERE r.ns = d.ns AND r.id = d.run_id
+),
+recorded AS (
+  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
+  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
+  FROM unnest($21::int[], $22::int[], $23::text[], $24::text[], $25::text[]) AS r(place, n, kind, key, value)
+  JOIN done d ON d.place = r.place
+)${after}
 SELECT m.*, ${CLOCK}
 FROM (SELECT 1) one LEFT JOIN (
   SELECT place, mail_seq, unread FROM done UNION ALL SELECT place, mail_seq, unread FROM mine WHERE unread
 ) m ON true`,
-};
+  };
+}
+
+/** No commit of the batch has messages or children. */
+export const commitPlain = commits("commit_plain", "SELECT ns, run_id FROM input", "", "");
+
+export const commitMany = commits(
+  "commit_many",
+  "SELECT ns, run_id FROM input UNION SELECT ns, run_id FROM message",
+  MESSAGES,
+  MESSAGES_AND_CHILDREN,
+);

@@ -2,7 +2,7 @@
 import type { Commit } from "../../core/run.js";
 import type { CommitOutcome } from "../port.js";
 import { retryDuplicates } from "./appends.js";
-import { commitMany } from "./commit-many.js";
+import { commitMany, commitPlain } from "./commit-many.js";
 import { commitOne, endOne } from "./commit-one.js";
 import type { Connection, Row, Value } from "./connection.js";
 import { faultOf } from "./faults.js";
@@ -68,13 +68,12 @@ function progresses({ records, next }: Commit): boolean {
 }
 
 async function together(connection: Connection, calls: readonly Held[]): Promise<CommitOutcome[]> {
-  const values = [
-    ...transitionColumns(calls),
-    ...messageColumns(calls),
-    ...recordColumns(calls),
-    ...childColumns(calls),
-  ];
-  const rows = await retryDuplicates(() => connection.run(commitMany, values));
+  const own = [...transitionColumns(calls), ...recordColumns(calls)];
+  const rows = calls.every(({ commit }) => isPlain(commit))
+    ? await connection.run(commitPlain, own)
+    : await retryDuplicates(() =>
+        connection.run(commitMany, [...own, ...messageColumns(calls), ...childColumns(calls)]),
+      );
   const outcomes: CommitOutcome[] = calls.map(() => ({ type: "fenced" }));
   for (const row of rows as readonly Row[]) {
     if (typeof row["place"] === "number") outcomes[row["place"]] = outcomeOf(row["mail_seq"], row["unread"]);

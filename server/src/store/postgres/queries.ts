@@ -1,12 +1,13 @@
 /** What people and the API ask about runs. Ordinary queries: correct first, on the indexes that `migrations/` has. */
-import type { HistoryRecord, RunStatus, TerminalStatus } from "@aikirun/protocol";
+import type { RunStatus, TerminalStatus } from "@aikirun/protocol";
 import { and, asc, count, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { RunFilter, RunQueries } from "../port.js";
 import type { Connection } from "./connection.js";
 import { runReader } from "./get-run.js";
-import { toRecord, toSummary } from "./rows.js";
-import { actor, record, run } from "./schema.js";
+import { readHistory } from "./read-history.js";
+import { toSummary } from "./rows.js";
+import { actor, run } from "./schema.js";
 
 /** Most runs read by one statement. */
 const MAX_MERGED = 64;
@@ -50,7 +51,7 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
       return rows.map(toSummary);
     },
 
-    readHistory: (ns, runId, after, limit) => ask(() => readHistory(db, ns, runId, after, limit)),
+    readHistory: (ns, runId, after, limit, maxBytes) => readHistory(connection, ns, runId, after, limit, maxBytes),
 
     countLive: (ns) =>
       ask(() =>
@@ -87,25 +88,4 @@ function hasStatus(wanted: readonly RunStatus[]): SQL | undefined {
     ended.length > 0 ? inArray(run.status, ended) : undefined,
     live.length > 0 ? inArray(actor.status, live) : undefined,
   );
-}
-
-async function readHistory(
-  db: NodePgDatabase,
-  ns: string,
-  runId: string,
-  after: number,
-  limit: number,
-): Promise<(HistoryRecord & { readonly at: number })[] | undefined> {
-  const rows = await db
-    .select({ n: record.n, kind: record.kind, key: record.key, value: record.value, at: record.at })
-    .from(record)
-    .where(and(eq(record.ns, ns), eq(record.runId, runId), gt(record.n, after)))
-    .orderBy(asc(record.n))
-    .limit(limit);
-  if (rows.length > 0) return rows.map((row) => ({ ...toRecord(row), at: row.at }));
-  const [known] = await db
-    .select({ id: run.id })
-    .from(run)
-    .where(and(eq(run.ns, ns), eq(run.id, runId)));
-  return known ? [] : undefined;
 }

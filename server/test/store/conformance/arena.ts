@@ -1,6 +1,6 @@
 /** What a store must bring to be tested, and the runs, messages and commits that the tests are made of. */
 import type { HistoryRecord } from "@aikirun/protocol";
-import { newId } from "@aikirun/protocol/canonical";
+import { LIMITS, newId } from "@aikirun/protocol/canonical";
 import type { Commit, LoadedRun, MessageBody, NewChild, NewMessage, NewRun } from "../../../src/core/run.js";
 import type { CommitOutcome, Store } from "../../../src/store/port.js";
 
@@ -15,6 +15,8 @@ export interface Arena {
 
 export const LEASE_MS = 60_000;
 export const NS = "default";
+/** What a page of history may hold when its size does not matter. */
+export const MOST_BYTES = LIMITS.historyBytes;
 
 export function newRun(facts: Partial<NewRun["facts"]> = {}, rest: Partial<Omit<NewRun, "facts">> = {}): NewRun {
   return {

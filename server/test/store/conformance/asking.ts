@@ -8,6 +8,7 @@ import {
   end,
   hold,
   LEASE_MS,
+  MOST_BYTES,
   NS,
   newChild,
   newRun,
@@ -103,7 +104,7 @@ export function askingTests(given: () => Arena): void {
       status: "running",
     });
     expect(await store.listRuns("elsewhere", {}, undefined, 10)).toEqual([]);
-    expect(await store.readHistory("elsewhere", run.facts.id, 0, 10)).toBeUndefined();
+    expect(await store.readHistory("elsewhere", run.facts.id, 0, 10, MOST_BYTES)).toBeUndefined();
     expect(await store.countLive("elsewhere")).toEqual([]);
   });
 
@@ -150,15 +151,32 @@ export function askingTests(given: () => Arena): void {
   it("gives the history in pages, each record with the instant of its commit", async () => {
     const [store] = given().stores;
     const run = await hold(store);
-    expect(await store.readHistory(NS, run.facts.id, 0, 10)).toEqual([]);
+    expect((await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records).toEqual([]);
     const first = await commit(store, run, { records: [taskDone(1), taskDone(2)] });
     await commit(store, first, { records: [taskDone(3), waiting(4)], next: park("suspended") });
-    const all = (await store.readHistory(NS, run.facts.id, 0, 10)) ?? [];
+    const all = (await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records ?? [];
     expect(all.map(({ at: _, ...record }) => record)).toEqual([taskDone(1), taskDone(2), taskDone(3), waiting(4)]);
     expect(all.every(({ at }, i) => at >= (all[i - 1]?.at ?? run.facts.createdAt))).toBe(true);
-    expect((await store.readHistory(NS, run.facts.id, 1, 2))?.map(({ n }) => n)).toEqual([2, 3]);
-    expect(await store.readHistory(NS, run.facts.id, 4, 2)).toEqual([]);
-    expect(await store.readHistory(NS, newId("run"), 0, 2)).toBeUndefined();
+    expect((await store.readHistory(NS, run.facts.id, 1, 2, MOST_BYTES))?.records.map(({ n }) => n)).toEqual([2, 3]);
+    expect((await store.readHistory(NS, run.facts.id, 4, 2, MOST_BYTES))?.records).toEqual([]);
+    expect(await store.readHistory(NS, newId("run"), 0, 2, MOST_BYTES)).toBeUndefined();
+  });
+
+  it("ends a page of history with the record that fills it, and says whether there is more", async () => {
+    const [store] = given().stores;
+    const run = await hold(store);
+    const large = (n: number) => taskDone(n, "big", "é".repeat(500));
+    await commit(store, run, { records: [large(1), large(2), large(3)] });
+    const page = async (after: number, limit: number, maxBytes: number) => {
+      const part = await store.readHistory(NS, run.facts.id, after, limit, maxBytes);
+      return [part?.records.map(({ n }) => n), part?.more];
+    };
+    expect(await page(0, 10, 1)).toEqual([[1], true]);
+    expect(await page(0, 10, 1_100)).toEqual([[1, 2], true]);
+    expect(await page(0, 10, 100_000)).toEqual([[1, 2, 3], false]);
+    expect(await page(2, 10, 1)).toEqual([[3], false]);
+    expect(await page(0, 2, 100_000)).toEqual([[1, 2], true]);
+    expect(await page(3, 10, 1)).toEqual([[], false]);
   });
 
   it("counts live runs by version", async () => {

@@ -12,6 +12,7 @@ import {
   event,
   hold,
   LEASE_MS,
+  MOST_BYTES,
   message,
   NS,
   newChild,
@@ -112,7 +113,7 @@ export function committingTests(given: () => Arena): void {
     expect(await store.commit(transition(parked, wrong), LEASE_MS)).toEqual({ type: "fenced" });
     expect(await store.commit(transition(parked, { ns: "elsewhere" }), LEASE_MS)).toEqual({ type: "fenced" });
     expect(await store.commit(transition(parked, { runId: newId("run") }), LEASE_MS)).toEqual({ type: "fenced" });
-    expect((await store.readHistory(NS, run.facts.id, 0, 10))?.map(({ n }) => n)).toEqual([1, 2]);
+    expect((await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records.map(({ n }) => n)).toEqual([1, 2]);
     expect(await store.getRun(NS, child.facts.id)).toBeUndefined();
     expect(await store.readMail(NS, told.facts.id, 0)).toEqual([]);
   });
@@ -174,7 +175,7 @@ export function committingTests(given: () => Arena): void {
         await store.append(message(run), 10);
         await store.append(message(run, body), 10);
         expect(await end(store, run, { seen: 1, messages, records: [taskDone(1)] })).toEqual({ type: "unread" });
-        expect(await store.readHistory(NS, run.facts.id, 0, 10)).toEqual([]);
+        expect((await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records).toEqual([]);
         expect(await end(store, { ...run, fence: { ...run.fence, gen: 7 } }, { seen: 1 })).toEqual({ type: "fenced" });
         expect(await end(store, run, { seen: 2, messages })).toEqual({ type: "committed", mailSeq: 2 });
       }
@@ -263,7 +264,7 @@ export function committingTests(given: () => Arena): void {
     const next = await commit(store, run, { children: [child], records: [taskDone(1)] });
     await commit(store, next, { children: [child], records: [taskDone(2)] });
     expect(await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).toHaveLength(1);
-    expect(await store.readHistory(NS, run.facts.id, 0, 10)).toHaveLength(2);
+    expect((await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records).toHaveLength(2);
   });
 
   it("tells the parent of an end", async () => {
@@ -329,7 +330,9 @@ export function committingTests(given: () => Arena): void {
     );
     expect(outcomes.map(({ type }) => type)).toEqual(runs.map((_, i) => (i % 3 === 2 ? "fenced" : "committed")));
     for (const [i, run] of runs.entries()) {
-      const history = (await store.readHistory(NS, run.facts.id, 0, 10))?.map(({ at: _, ...record }) => record);
+      const history = (await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records.map(
+        ({ at: _, ...record }) => record,
+      );
       expect(history).toEqual(i % 3 === 2 ? [] : [taskDone(1, "charge", i), taskDone(2, "charge", `"{${i}\\,`)]);
       if (i % 3 === 1) expect((await store.getRun(NS, run.facts.id))?.output).toBe(i);
     }

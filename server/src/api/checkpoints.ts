@@ -1,0 +1,114 @@
+/** `POST /v1/checkpoints`: an invocation under way records what it has done. The push's own token instead of an API key. */
+import {
+  AikiError,
+  CHECKPOINT_BATCH,
+  CHECKPOINT_HISTORY,
+  CHECKPOINT_PATH,
+  type CheckpointAnswer,
+  type CheckpointBatchAnswer,
+  type CheckpointBody,
+  type CheckpointClaims,
+  checkpointAnswerSchema,
+  checkpointBatchAnswerSchema,
+  checkpointBatchSchema,
+  checkpointBodySchema,
+  LIMITS,
+  pushedHistorySchema,
+} from "@aikirun/protocol";
+import { z } from "zod";
+import { checkPayload } from "./body.js";
+import { errorReply, toAikiError } from "./errors.js";
+import { runNotFound } from "./mail.js";
+import { type Route, route } from "./route.js";
+import type { Services } from "./services.js";
+
+export const checkpointRoutes: readonly Route[] = [
+  route({
+    method: "POST",
+    path: CHECKPOINT_PATH,
+    scope: "checkpoint",
+    summary:
+      "Record what an invocation has done so far, and go on. 409 CHECKPOINT_STALE: stop, it is not wanted any more.",
+    body: checkpointBodySchema,
+    answers: { 200: checkpointAnswerSchema },
+    handle: async ({ body, bearer = "" }, services) => ({ status: 200, body: await record(bearer, body, services) }),
+  }),
+  route({
+    method: "POST",
+    path: CHECKPOINT_PATH + CHECKPOINT_BATCH,
+    scope: "checkpoint",
+    summary: "The same for several invocations, each with its own token and its own outcome.",
+    body: checkpointBatchSchema,
+    answers: { 200: checkpointBatchAnswerSchema },
+    async handle({ body: { checkpoints } }, services) {
+      const outcomes = await Promise.all(
+        checkpoints.map(({ token, body }) => outcomeOf(record(token, body, services))),
+      );
+      return { status: 200, body: { outcomes } };
+    },
+  }),
+  route({
+    method: "GET",
+    path: CHECKPOINT_PATH + CHECKPOINT_HISTORY,
+    scope: "checkpoint",
+    summary: "The history of the run that was pushed, when it is too long for a push.",
+    query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
+    answers: { 200: pushedHistorySchema },
+    async handle({ query: { after = 0 }, bearer = "" }, { checkpoints, store }) {
+      const claims = checkpoints?.read(bearer);
+      if (!claims) throw refused();
+      const part = await store.readHistory(claims.ns, claims.sub, after, LIMITS.commands, LIMITS.historyBytes);
+      if (!part) throw runNotFound(claims.sub);
+      const records = part.records.map(({ at: _, ...record }) => record);
+      const next = part.more ? records.at(-1)?.n : undefined;
+      return { status: 200, body: { records, ...(next !== undefined && { next }) } };
+    },
+  }),
+];
+
+async function outcomeOf(recording: Promise<CheckpointAnswer>): Promise<CheckpointBatchAnswer["outcomes"][number]> {
+  try {
+    return { status: 200, answer: await recording };
+  } catch (thrown) {
+    const error = toAikiError(thrown);
+    return { status: errorReply(error).status, error: { code: error.code, message: error.message } };
+  }
+}
+
+async function record(
+  token: string,
+  body: CheckpointBody,
+  { checkpoints, dispatcher }: Services,
+): Promise<CheckpointAnswer> {
+  const claims = checkpoints?.read(token);
+  if (!claims || !speaksOf(claims, body)) throw refused();
+  for (const command of body.commands) {
+    if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);
+    else if (command.type === "child.start") checkPayload(command.input, `the input of ${command.key}`);
+  }
+  const outcome = await dispatcher.checkpoint(claims.ns, body);
+  switch (outcome.type) {
+    case "recorded": {
+      const { type: _, ...answer } = outcome;
+      return answer;
+    }
+    case "refused":
+      throw new AikiError("INVALID_REQUEST", `The checkpoint cannot be recorded: ${outcome.message}`);
+    case "stale":
+      throw new AikiError(
+        "CHECKPOINT_STALE",
+        `Push ${body.pushId} of ${body.runId} is not what the run waits for at sequence ${body.seq}. Stop.`,
+      );
+  }
+}
+
+function speaksOf(claims: CheckpointClaims, { runId, pushId, epoch, gen }: CheckpointBody): boolean {
+  return claims.sub === runId && claims.jti === pushId && claims.epoch === epoch && claims.gen === gen;
+}
+
+function refused(): AikiError {
+  return new AikiError(
+    "UNAUTHORIZED",
+    "A checkpoint carries the token that came with its push, while that push lasts.",
+  );
+}
