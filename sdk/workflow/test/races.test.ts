@@ -241,6 +241,27 @@ describe("run.race", () => {
     });
   });
 
+  it("refuses what an earlier race has closed, and takes what goes on again", async () => {
+    const looping = workflow({ name: "looping" }).v("1", {
+      events: { word: event<string>() },
+      async handler(run) {
+        const word = run.events.word.wait();
+        const work = echo.start(run, "work");
+        await run.race([run.race([word, run.sleep("a", 1)]), run.sleep("b", 1), work]);
+        const again = await run.race([work, run.sleep("c", 1)]);
+        const refused = await run.race([work, word.then(({ data }) => data)]).catch((error: Error) => error.message);
+        return [again, refused];
+      },
+    });
+    expect(await new Orchestrator(looping).finish()).toEqual({
+      state: "completed",
+      output: [
+        "work",
+        "Element 1 of run.race waits for what an earlier race has closed, which never settles. Make the call again.",
+      ],
+    });
+  });
+
   it("of an event whose schema is still being asked gives the event back", async () => {
     let validations = 0;
     const asking: StandardSchemaV1<string, string> = {

@@ -7,12 +7,16 @@ export interface CallLink {
   awaited(): void;
   /** Nobody does any longer. */
   close(): void;
+  /** It was closed before it settled, so that it never will. */
+  readonly isClosed: boolean;
 }
 
 export class CallPromise<Value> extends Promise<Value> implements RunPromise<Value> {
   #call: CallLink | undefined;
   /** What this promise was made of: closing it closes them. */
   #sources: CallPromise<unknown>[] | undefined;
+  /** Any one of its sources settles it. */
+  #races = false;
   #closed = false;
 
   override get [Symbol.toStringTag](): "RunPromise" {
@@ -21,11 +25,14 @@ export class CallPromise<Value> extends Promise<Value> implements RunPromise<Val
 
   static of<Value>(
     executor: (resolve: (value: Value | PromiseLike<Value>) => void, reject: (reason: unknown) => void) => void,
-    from: { readonly call?: CallLink; readonly sources?: CallPromise<unknown>[] },
+    from: { readonly call: CallLink } | { readonly runners: CallPromise<unknown>[] },
   ): CallPromise<Value> {
     const promise = new CallPromise(executor);
-    promise.#call = from.call;
-    promise.#sources = from.sources;
+    if ("call" in from) promise.#call = from.call;
+    else {
+      promise.#sources = from.runners;
+      promise.#races = true;
+    }
     return promise;
   }
 
@@ -34,6 +41,13 @@ export class CallPromise<Value> extends Promise<Value> implements RunPromise<Val
     promise.#closed = true;
     promise.#call?.close();
     for (const source of promise.#sources ?? []) CallPromise.close(source);
+  }
+
+  /** Whether a promise waits for something that was closed, so that it never settles. */
+  static isClosed(promise: CallPromise<unknown>): boolean {
+    const sources = promise.#sources ?? [];
+    if (promise.#races) return sources.every(CallPromise.isClosed);
+    return promise.#call?.isClosed ?? sources.some(CallPromise.isClosed);
   }
 
   /** A handler may await a promise long after it was rejected, or never: that must not bring down the process. */

@@ -15,6 +15,7 @@ export class PendingCall<Result> implements CallLink {
   readonly promise: CallPromise<Result>;
   readonly #options: PendingCallOptions<Result>;
   #state: "open" | "reading" | "over" = "open";
+  isClosed = false;
   #isAwaited = false;
   #resolve: (value: Result) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
@@ -61,6 +62,7 @@ export class PendingCall<Result> implements CallLink {
   close(): void {
     const { giveUp } = this.#options;
     if (!giveUp || this.#state === "over") return;
+    this.isClosed = true;
     this.#end();
     giveUp();
   }
@@ -69,6 +71,7 @@ export class PendingCall<Result> implements CallLink {
   abort(reason: unknown): void {
     if (this.#state === "over") return;
     this.close();
+    this.isClosed = false;
     CallPromise.handled(this.promise);
     this.#reject(reason);
   }
