@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { checkCommand } from "./commands/check.js";
 import { devCommand } from "./commands/dev.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { endpointsListCommand } from "./commands/endpoints-list.js";
@@ -68,6 +69,7 @@ export function program(): Command {
     startCommand(),
     migrateCommand(),
     workflowsCommand(),
+    checkCommand(),
     doctorCommand(),
   ]) {
     aiki.addCommand(command);

@@ -150,7 +150,7 @@ test("a workflow that nobody serves is refused after every endpoint was asked ag
 
 test("endpoints register sends every flag; header values may come from the environment", async () => {
   const { env, bodies } = await orchestrator({ "POST /v1/endpoints": endpoint });
-  const flags = ["--name", "shop", "--max-duration", "60s", "--concurrency", "5", "--take-over"];
+  const flags = ["--name", "shop", "--max-duration", "60s", "--concurrency", "5", "--take-over", "--check"];
   const headers = ["--header", "x-a=1", "--header", "x-bypass=env:BYPASS"];
   const where = ["--content-type", "application/json", "--signature-header", "aiki-signature"];
   const args = ["endpoints", "register", "https://app.example.com/api/aiki", ...flags, ...headers, ...where];
@@ -161,10 +161,60 @@ test("endpoints register sends every flag; header values may come from the envir
     maxDurationMs: 60_000,
     concurrency: 5,
     takeOver: true,
+    check: true,
     headers: { "x-a": "1", "x-bypass": "s3cret" },
     contentType: "application/json",
     signatureHeader: "aiki-signature",
   });
+});
+
+test("check sends every flag, prints what was found, and exits with 1 when traffic must not move", async () => {
+  const found = {
+    url: "https://next.example.com/api/aiki",
+    sdk: "@aikirun/next 0.1.0",
+    ok: false,
+    versions: [{ name: "checkout", version: "1.0.0", live: 12_345, checked: 397 }],
+    findings: [
+      {
+        outcome: "diverges",
+        workflow: "checkout",
+        version: "1.0.0",
+        runs: 38,
+        message: "38 of 400 runs\u001b[2J diverge.",
+      },
+      { outcome: "too_large", workflow: "checkout", version: "1.0.0", runs: 3, message: "3 of 400 were not checked." },
+    ],
+    elapsedMs: 3_200,
+  };
+  const { env, bodies } = await orchestrator({ "POST /v1/endpoints/check": found });
+  const flags = ["--sample", "400", "--name", "shop", "--header", "x-bypass=env:BYPASS", "--concurrency", "5"];
+  const where = ["--content-type", "application/json", "--signature-header", "aiki-signature"];
+  const args = ["check", found.url, ...flags, ...where];
+  const text = await aiki(args, { env: { ...env, BYPASS: "s3cret" } });
+  expect(text).toEqual({
+    code: 1,
+    stderr: "",
+    stdout: `https://next.example.com/api/aiki (@aikirun/next 0.1.0)
+workflow        in flight  checked
+checkout@1.0.0  12,345     397
+✗ 38 of 400 runs [2J diverge.
+! 3 of 400 were not checked.
+Do not move traffic there: 397 checked in 3.2 s, no task was run. Serve the change as a new version beside the old one.
+`,
+  });
+  expect(bodies["POST /v1/endpoints/check"]).toEqual({
+    url: found.url,
+    sample: 400,
+    name: "shop",
+    concurrency: 5,
+    headers: { "x-bypass": "s3cret" },
+    contentType: "application/json",
+    signatureHeader: "aiki-signature",
+  });
+  const json = await aiki(["check", found.url, "--json"], { env });
+  expect([json.code, JSON.parse(json.stdout)]).toEqual([1, found]);
+  const good = await orchestrator({ "POST /v1/endpoints/check": { ...found, ok: true, findings: [] } });
+  expect((await aiki(["check", found.url], { env: good.env })).code).toBe(0);
 });
 
 test("an endpoint is removed by its URL", async () => {
@@ -198,6 +248,8 @@ test.each([
   [["runs", "start", "w@1", "--input", "{name:1}"], "This is not JSON"],
   [["runs", "start", "w@1", "--input", "@/nowhere.json"], "Cannot read @/nowhere.json"],
   [["endpoints", "register", "https://x", "--header", "a=env:NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"],
+  [["check"], "missing required argument 'url'"],
+  [["check", "https://x", "--sample", "1001"], "Expected a whole number from 1 to 1000."],
   [["endpoints", "register", "https://x", "--max-duration", "60"], "Expected a number and a unit"],
   [["keys", "create", "--scope", "root"], "Allowed choices are read, write, admin"],
 ])("wrong usage exits with 2: aiki %j", async (args, text) => {

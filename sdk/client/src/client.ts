@@ -1,5 +1,7 @@
 import type {
   ApiKey,
+  CheckEndpointBody,
+  CheckResult,
   CreatedKey,
   CreateKeyBody,
   Endpoint,
@@ -30,8 +32,13 @@ export interface Client extends WorkflowClient {
   requeueRun(runId: string): Promise<void>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
-  /** Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set. */
+  /**
+   * Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set, and with
+   * `check` with `WOULD_DIVERGE` when a run in flight would stop; `details.check` is then what `checkEndpoint` gives.
+   */
   registerEndpoint(body: RegisterEndpointBody): Promise<Endpoint>;
+  /** Replays runs in flight against the code at a URL. No task runs and nothing changes. */
+  checkEndpoint(body: CheckEndpointBody): Promise<CheckResult>;
   listEndpoints(): Promise<Endpoint[]>;
   getEndpoint(endpointId: string): Promise<Endpoint>;
   /** Asks the endpoint again what it serves. */
@@ -104,11 +111,22 @@ function runs(send: Transport): Pick<Client, RunCalls> {
   };
 }
 
-type EndpointCalls = "registerEndpoint" | "listEndpoints" | "getEndpoint" | "refreshEndpoint" | "removeEndpoint";
+type EndpointCalls =
+  | "registerEndpoint"
+  | "checkEndpoint"
+  | "listEndpoints"
+  | "getEndpoint"
+  | "refreshEndpoint"
+  | "removeEndpoint";
+
+/** How long the orchestrator may take for the describe and the replays of a check, on top of the ordinary time limit. */
+const CHECK_MS = 75_000;
 
 function endpoints(send: Transport): Pick<Client, EndpointCalls> {
   return {
-    registerEndpoint: (body) => send({ method: "POST", path: "/v1/endpoints", body }),
+    registerEndpoint: (body) =>
+      send({ method: "POST", path: "/v1/endpoints", body, holdMs: body.check ? CHECK_MS : undefined }),
+    checkEndpoint: (body) => send({ method: "POST", path: "/v1/endpoints/check", body, holdMs: CHECK_MS }),
     listEndpoints: async () =>
       (await send<{ endpoints: Endpoint[] }>({ method: "GET", path: "/v1/endpoints" })).endpoints,
     getEndpoint: (endpointId) => send({ method: "GET", path: path("endpoints", endpointId) }),

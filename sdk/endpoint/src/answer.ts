@@ -5,7 +5,8 @@ import type { Refusal } from "./refusal.js";
 export interface EndpointAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** In parts when it takes long. */
+  readonly body: string | AsyncIterable<string>;
 }
 
 /** Answers differ with each push and must arrive as they were sent: no cache, no proxy that rewrites or collects. */
@@ -21,7 +22,11 @@ export function jsonAnswer(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): EndpointAnswer {
-  return { status, headers: { ...HEADERS, ...headers }, body: JSON.stringify(body) };
+  return { status, headers: answerHeaders(headers), body: JSON.stringify(body) };
+}
+
+export function answerHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { ...HEADERS, ...headers };
 }
 
 export function manifestHeader(hash: string): Readonly<Record<string, string>> {

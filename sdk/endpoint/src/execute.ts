@@ -10,7 +10,7 @@ import type {
 } from "@aikirun/protocol";
 import type { HttpSend } from "@aikirun/protocol/http";
 import type { Logger } from "@aikirun/workflow";
-import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
+import { compare, defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
 import { checkpointsOf } from "./checkpoint.js";
 import type { CheckpointLine } from "./checkpoint-line.js";
 import type { KeptHistory } from "./kept-history.js";
@@ -83,30 +83,39 @@ export async function execute(
   return { runId: run.id, pushId, ...fence, seq, state, commands, ...(keeps && !ended && { keeps }) };
 }
 
-/** Only asks whether the history still fits the code: no task runs. */
+/** Only asks whether the history still fits the code: no task runs, and the handler's lines are not written. */
 export async function replay(
   { run, history }: ReplayRequest,
-  { registry, logger }: ExecuteDeps,
+  maxDurationMs: number,
+  { registry }: ExecuteDeps,
 ): Promise<ReplayAnswer> {
   const workflow = registry.get(run.workflow, run.version);
   const { records } = history;
   checkOrder(records, 0, Number.POSITIVE_INFINITY);
-  const outcome = await replayAndGoOn({
+  const budgetMs = Math.min(REPLAY_MS, workMs(maxDurationMs));
+  const answer = await compare({
     workflow,
     run,
     records,
     host: defaultHost,
-    logger,
-    budgetMs: REPLAY_MS,
-    replayOnly: true,
+    logger: NO_LOG,
+    budgetMs,
   });
-  return outcome.state === "diverged" ? { fits: false, divergence: outcome.divergence } : { fits: true };
+  if (answer) return answer;
+  throw new Refusal(
+    422,
+    "OUT_OF_TIME",
+    `The handler of ${run.workflow}@${run.version} did not come to rest within ${budgetMs / 1_000} s, so that it is ` +
+      `not known whether ${run.id} fits. It awaits something slow that is not a task.`,
+  );
 }
 
 /** Kept back from the budget for the answer to be made and to travel. */
 const ANSWER_MS = 2_000;
 /** A replay that takes longer hangs on something that is not durable. */
-const REPLAY_MS = 30_000;
+const REPLAY_MS = 15_000;
+const drop = (): void => {};
+const NO_LOG: Logger = { trace: drop, debug: drop, info: drop, warn: drop, error: drop };
 
 /** How long to work when so much time is left. */
 function workMs(leftMs: number): number {

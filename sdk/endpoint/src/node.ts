@@ -24,6 +24,7 @@ export interface NodeResponse {
   readonly writableFinished: boolean;
   statusCode: number;
   setHeader(name: string, value: string): unknown;
+  write(part: string): unknown;
   end(body?: string): unknown;
   on(event: "close", listener: () => void): unknown;
 }
@@ -39,7 +40,7 @@ export async function serveNode(
   response.on("close", () => {
     if (!response.writableFinished) gone.abort(new Error("The caller has closed the connection."));
   });
-  send(await serve(endpointRequest(request, url, gone.signal)), request, response);
+  await send(await serve(endpointRequest(request, url, gone.signal)), request, response);
 }
 
 function endpointRequest(request: NodeRequest, url: string, gone: AbortSignal): EndpointRequest {
@@ -56,12 +57,17 @@ function endpointRequest(request: NodeRequest, url: string, gone: AbortSignal): 
   };
 }
 
-function send({ status, headers, body }: EndpointAnswer, request: NodeRequest, response: NodeResponse): void {
+async function send({ status, headers, body }: EndpointAnswer, request: NodeRequest, response: NodeResponse) {
   // What was not read must leave the connection, or the caller never gets to read the answer.
   request.resume();
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  response.end(request.method === "HEAD" ? undefined : body);
+  if (request.method === "HEAD") response.end();
+  else if (typeof body === "string") response.end(body);
+  else {
+    for await (const part of body) response.write(part);
+    response.end();
+  }
 }
 
 /** Bytes or text that a parser kept are as good as the stream. Express 4 sets `body` to `{}` even when nothing was read. */

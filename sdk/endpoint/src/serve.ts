@@ -6,6 +6,7 @@ import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "
 import { authenticate } from "./authenticate.js";
 import { checkpointLine } from "./checkpoint-line.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
+import { keptAwake } from "./keep-awake.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
 import { checkOptions, type EndpointOptions } from "./options.js";
@@ -55,14 +56,17 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "replay": {
-        const answer: ReplayAnswer = await replay(push, execution);
+        const answer: ReplayAnswer = await replay(push, maxDurationMs, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "execute": {
         const { development } = settings;
         const invocation = { arrivedAt, maxDurationMs, development, gone: request.signal?.() };
-        const answer = await execute(push, bytes, invocation, execution);
-        return jsonAnswer(200, answer, manifestHeader(hash));
+        const answering = execute(push, bytes, invocation, execution).then(
+          (answer) => jsonAnswer(200, answer, manifestHeader(hash)),
+          (error: unknown) => refusalAnswer(refusalOf(error, log)),
+        );
+        return keptAwake(answering, manifestHeader(hash));
       }
     }
   }

@@ -17,7 +17,20 @@ export function webRequest(request: Request, more: Partial<EndpointRequest> = {}
 }
 
 export function webResponse({ status, headers, body }: EndpointAnswer, method: string): Response {
-  return new Response(method === "HEAD" ? null : body, { status, headers });
+  const sent = method === "HEAD" ? null : typeof body === "string" ? body : streamOf(body);
+  return new Response(sent, { status, headers });
+}
+
+function streamOf(parts: AsyncIterable<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const reader = parts[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+  });
 }
 
 /** No body is longer than what HTTP announces, so one that is announced within the bound needs no counting. */

@@ -72,6 +72,22 @@ export function conformance(framework: Framework): void {
       expect((await app.counts()).executions).toBe(before.executions + 1);
     });
 
+    it("sends white space while a task takes long, and then the answer", async () => {
+      const { id, workflow: _, input: __, ...run } = executePush().run as Record<string, unknown>;
+      const push = executePush({ run: { ...run, id, workflow: "patient" }, budgetMs: 13_500 });
+      const { headers, body } = await signedPush(ed, app.url, push);
+      const response = await fetch(app.url, { method: "POST", headers, body: body as BodyInit });
+      const parts: string[] = [];
+      for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) parts.push(part);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("aiki-manifest")).toMatch(/^[0-9a-f]{64}$/);
+      expect(parts[0]).toBe(" ");
+      expect(JSON.parse(parts.join(""))).toMatchObject({
+        state: "more",
+        commands: [{ error: { code: "OUT_OF_TIME" } }],
+      });
+    }, 60_000);
+
     it("describes itself and echoes the nonce", async () => {
       const push = describePush();
       const { json } = await send(app.url, await signedPush(ed, app.url, push));

@@ -18,7 +18,8 @@ const onNode: Framework = {
       outgoing.on("close", () => gone.abort());
       const response = await handle(toRequest(incoming, gone.signal), { AIKI_PUBLIC_KEYS: publicKeys });
       outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-      outgoing.end(Buffer.from(await response.arrayBuffer()));
+      for await (const part of response.body ?? []) outgoing.write(part);
+      outgoing.end();
       incoming.resume();
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

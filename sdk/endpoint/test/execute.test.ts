@@ -182,6 +182,59 @@ describe("execute", () => {
   });
 });
 
+describe("replay", () => {
+  const lines: string[] = [];
+  const logging = workflow({ name: "logging" }).v("1", {
+    async handler(run) {
+      run.logger.info("a line of a run that does not go on");
+      await step.start(run, "new");
+    },
+  });
+  const hanging = workflow({ name: "hanging" }).v("1", { handler: () => new Promise(() => {}) });
+  const record = recorded([{ type: "task.completed", key: `task:step:${"0".repeat(64)}#0`, taskAttempt: 1 }], 1);
+
+  async function replay(name: string, records: HistoryRecord[], options: EndpointOptions = {}) {
+    ran = [];
+    const logger = { ...silent, info: (line: object | string) => void lines.push(String(line)) };
+    const handle = endpoint({ workflows: [steps, logging, hanging], publicKeys: key.text, logger, ...options });
+    const { pushId, run } = executePush({}, { workflow: name, version: "1", input: ["a"] });
+    const { headers, body } = await signedPush(key, URL_, { type: "replay", pushId, run, history: { records } });
+    const request = new Request(URL_, {
+      method: "POST",
+      headers: { ...headers, host: "app.test" },
+      body: body as string,
+    });
+    const response = await handle(request);
+    return { status: response.status, json: (await response.json()) as Answer };
+  }
+
+  it("answers a divergence and runs nothing, not even the handler's log lines", async () => {
+    expect(await replay("steps", record)).toEqual({
+      status: 200,
+      json: {
+        fits: false,
+        divergence: { leftover: ["task step #1 (input 00000000)"], asked: ['task step "a"'] },
+        alike: "task step / task step",
+      },
+    });
+    expect(await replay("logging", [])).toEqual({ status: 200, json: { fits: true } });
+    expect([ran, lines]).toEqual([[], []]);
+  });
+
+  it("gives up in time on a handler that hangs, and says so", async () => {
+    const { status, json } = await replay("hanging", record, { maxDuration: { seconds: 1 } });
+    expect([status, json.error?.code]).toEqual([422, "OUT_OF_TIME"]);
+    expect(json.error?.message).toMatch(
+      /^The handler of hanging@1 did not come to rest within 0\.5 s, so that it is not known whether run_/,
+    );
+  });
+
+  it("refuses what is not served, and records out of order", async () => {
+    expect((await replay("unknown", record)).json.error?.code).toBe("WORKFLOW_NOT_SERVED");
+    expect((await replay("steps", [...record, ...record])).json.error?.code).toBe("INVALID_REQUEST");
+  });
+});
+
 describe("a fault of the SDK itself", () => {
   it("is answered with a code and logged, and does not reach the host", async () => {
     const errors: object[] = [];

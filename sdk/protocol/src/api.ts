@@ -200,8 +200,57 @@ export const registerEndpointBodySchema = z.strictObject({
   contentType: z.enum(["application/vnd.aiki.v1+json", "application/json"]).optional(),
   signatureHeader: z.enum(["authorization", "aiki-signature"]).optional(),
   takeOver: z.boolean().optional(),
+  /** Replays runs in flight first, and refuses with `WOULD_DIVERGE` when one of them would stop. */
+  check: z.boolean().optional(),
 });
 export type RegisterEndpointBody = z.infer<typeof registerEndpointBodySchema>;
+
+export const checkEndpointBodySchema = registerEndpointBodySchema
+  .pick({ url: true, name: true, headers: true, concurrency: true, contentType: true, signatureHeader: true })
+  .extend({
+    /** How many runs are replayed. Default 400. */
+    sample: z.number().int().min(1).max(LIMITS.checkedRuns).optional(),
+  });
+export type CheckEndpointBody = z.infer<typeof checkEndpointBodySchema>;
+
+/**
+ * Runs of one version that meet the same fate.
+ * `diverges`: stops at a new call, because history holds what was not asked for.
+ * `unasked`: the same, as soon as it makes a new call; up to now it has made none.
+ * `fails`: the handler throws before it has asked for what is recorded.
+ * `unserved`: the endpoint serves the version today and this code does not list it. All runs in flight are counted.
+ * `too_large`: not checked, because its input and history do not fit into one push.
+ * `unanswered`: not checked, because the replay brought no verdict.
+ */
+export const checkFindingSchema = z.strictObject({
+  outcome: z.enum(["diverges", "unasked", "fails", "unserved", "too_large", "unanswered"]),
+  workflow: z.string(),
+  version: z.string(),
+  runs: z.number().int(),
+  /** One of them; absent for `unserved`. */
+  example: runIdSchema.optional(),
+  /** That run's. */
+  divergence: divergenceSchema.optional(),
+  /** What the handler threw, or why there was no verdict. */
+  reason: z.string().optional(),
+  /** All of it in a sentence or two. */
+  message: z.string(),
+});
+export type CheckFinding = z.infer<typeof checkFindingSchema>;
+
+export const checkResultSchema = z.strictObject({
+  url: z.string(),
+  sdk: z.string(),
+  /** False when a run would stop, fail or have nobody to serve it, or when a replay brought no verdict. */
+  ok: z.boolean(),
+  /** Versions that the code lists, with their runs in flight and how many of these were replayed to a verdict. */
+  versions: z.array(
+    z.strictObject({ name: z.string(), version: z.string(), live: z.number().int(), checked: z.number().int() }),
+  ),
+  findings: z.array(checkFindingSchema),
+  elapsedMs: z.number().int(),
+});
+export type CheckResult = z.infer<typeof checkResultSchema>;
 
 export const endpointSchema = z.strictObject({
   id: endpointIdSchema,

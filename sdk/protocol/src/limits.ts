@@ -45,6 +45,8 @@ export const LIMITS = {
   historyBytes: 3 * 1024 * 1024,
   /** Checkpoints in one request. */
   batchCheckpoints: 100,
+  /** Runs in flight that one check replays. */
+  checkedRuns: 1_000,
   /** Rows of one page. */
   pageRows: 500,
   /** Longest long poll. */

@@ -14,6 +14,7 @@ import {
   retryPolicySchema,
   runIdSchema,
   versionSchema,
+  wireErrorSchema,
 } from "./values.js";
 
 export const PROTOCOL_VERSION = 1;
@@ -98,9 +99,19 @@ export const divergenceSchema = z.strictObject({
 });
 export type Divergence = z.infer<typeof divergenceSchema>;
 
+/**
+ * `fits: false`: the handler asked for something new while history holds what it did not ask for. When it has asked for
+ * nothing new, it either threw (`thrown`), or the run stops as soon as it does ask.
+ */
 export const replayAnswerSchema = z.discriminatedUnion("fits", [
   z.strictObject({ fits: z.literal(true) }),
-  z.strictObject({ fits: z.literal(false), divergence: divergenceSchema }),
+  z.strictObject({
+    fits: z.literal(false),
+    divergence: divergenceSchema,
+    /** The same text for runs that diverge at the same call, whatever its input. */
+    alike: z.string().max(2_000),
+    thrown: wireErrorSchema.optional(),
+  }),
 ]);
 export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;
 

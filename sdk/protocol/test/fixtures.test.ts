@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   canonicalJson,
+  checkEndpointBodySchema,
   childRunId,
   commandsSchema,
   describeAnswerSchema,
@@ -15,6 +16,7 @@ import {
   pushClaimsSchema,
   recordSchema,
   replayAnswerSchema,
+  replayRequestSchema,
   runIdSchema,
   startRunBodySchema,
 } from "../src/index.js";
@@ -51,10 +53,12 @@ const schemas = {
   executeAnswer: executeAnswerSchema,
   describeRequest: describeRequestSchema,
   describeAnswer: describeAnswerSchema,
+  replayRequest: replayRequestSchema,
   replayAnswer: replayAnswerSchema,
   errorAnswer: errorAnswerSchema,
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
+  checkEndpointBody: checkEndpointBodySchema,
   commands: commandsSchema,
 };
 const messages = read<{

@@ -230,7 +230,7 @@ describe("a composition of waits", () => {
     );
   });
 
-  it("gives the same in one go and record by record, and asks for nothing that is not recorded", async () => {
+  it("gives the same in one go, and fits record by record", async () => {
     await fc.assert(
       fc.asyncProperty(plans, fc.integer(), bursts, checkpoints, async (plan, seed, burst, checkpoint) => {
         const of = await play(plan, choicesFrom(seed), burst, checkpoint);
@@ -241,12 +241,7 @@ describe("a composition of waits", () => {
         for (let length = 0; length < records.length; length++) {
           const piece = new Orchestrator(of.workflow);
           piece.records.push(...records.slice(0, length));
-          const answer = await piece.push({ replayOnly: true });
-          if (answer.state === "diverged") throw new Error(`diverged after ${length} of ${JSON.stringify(records)}`);
-          piece.commit(answer.commands.filter(({ type }) => type !== "run.completed"));
-          // All that the handler asked for comes later in the history, in whatever company.
-          const later = records.slice(length).map(({ key }) => key);
-          expect(later).toEqual(expect.arrayContaining(piece.records.slice(length).map(({ key }) => key)));
+          expect(await piece.compare()).toEqual({ fits: true });
         }
       }),
       { numRuns: RUNS / 2 },

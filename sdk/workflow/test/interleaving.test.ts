@@ -111,8 +111,7 @@ async function play(version: ServableVersion, seed: number, cancels = true) {
   for (let round = 0; round < 400; round++) {
     const answer = await of.push();
     if (answer.state === "diverged") throw new Error(`diverged: ${JSON.stringify(answer.divergence)}`);
-    const again = await of.push({ replayOnly: true });
-    expect(again.state).not.toBe("diverged");
+    expect(await of.compare()).toEqual({ fits: true });
     // A lost answer: the orchestrator pushes the same history again, perhaps after something else happened.
     const lost = random() < 0.15;
     if (!lost) of.commit(answer.commands);
@@ -140,9 +139,11 @@ describe("any order of results and lost answers", () => {
         for (let length = 0; length <= unended.length; length += 3) {
           const half = new Orchestrator(version);
           half.records.push(...unended.slice(0, length));
-          const [once, twice] = [await half.push({ replayOnly: true }), await half.push({ replayOnly: true })];
+          // Nobody waits for the answer, so that no task runs: these are the calls that history does not know.
+          const abandoned = { signal: AbortSignal.abort() };
+          const [once, twice] = [await half.push(abandoned), await half.push(abandoned)];
           expect(JSON.stringify(twice)).toBe(JSON.stringify(once));
-          expect(once.state).not.toBe("diverged");
+          expect(await half.compare()).toEqual({ fits: true });
         }
       }),
       { numRuns: RUNS },

@@ -1,8 +1,9 @@
 /** The least that plays the orchestrator's part: commands become records, open timers and waits are settled on demand. */
-import type { Command, HistoryRecord, JsonValue, PushedRun } from "@aikirun/protocol";
+import type { Command, HistoryRecord, JsonValue, PushedRun, ReplayAnswer } from "@aikirun/protocol";
 import { childRunId, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { ServableVersion } from "@aikirun/workflow";
 import {
+  compare,
   defaultHost,
   type ExecuteOptions,
   type Execution,
@@ -53,16 +54,16 @@ export class Orchestrator {
 
   push(options: Partial<ExecuteOptions> = {}): Promise<Execution> {
     this.pushes++;
-    const { workflow, run } = this;
-    return execute({
-      workflow,
-      run,
-      records: [...this.records],
-      host: stillHost,
-      logger: this.logger,
-      graceMs: 20,
-      ...options,
-    });
+    return execute(this.#invocation(options));
+  }
+
+  compare(options: Partial<ExecuteOptions> = {}): Promise<ReplayAnswer | undefined> {
+    return compare(this.#invocation(options));
+  }
+
+  #invocation(options: Partial<ExecuteOptions>): ExecuteOptions {
+    const { workflow, run, logger } = this;
+    return { workflow, run, records: [...this.records], host: stillHost, logger, graceMs: 20, ...options };
   }
 
   /** Pushes, commits and settles everything at once until the run has ended. Gives the end's state. */

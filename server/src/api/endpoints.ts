@@ -1,5 +1,7 @@
 /** `/v1/endpoints` and `/v1/workflows`: who serves what. */
 import {
+  checkEndpointBodySchema,
+  checkResultSchema,
   endpointIdSchema,
   endpointListSchema,
   endpointSchema,
@@ -21,10 +23,22 @@ export const endpointRoutes: readonly Route[] = [
     summary: "Register an endpoint, or move or refresh the one of that name. It is asked at once who it is.",
     body: registerEndpointBodySchema,
     answers: { 201: endpointSchema, 200: endpointSchema },
-    async handle({ body, caller }, { registration }) {
-      const { endpoint, created } = await registration.register(caller.ns, body);
+    async handle({ body, caller, signal }, { registration }) {
+      const { endpoint, created } = await registration.register(caller.ns, body, signal);
       return { status: created ? 201 : 200, body: endpoint };
     },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/endpoints/check",
+    scope: "admin",
+    summary: "Replay a sample of the runs in flight against the code at a URL. No task runs and nothing changes.",
+    body: checkEndpointBodySchema,
+    answers: { 200: checkResultSchema },
+    handle: async ({ body, caller, signal }, { registration }) => ({
+      status: 200,
+      body: await registration.check(caller.ns, body, signal()),
+    }),
   }),
   route({
     method: "GET",

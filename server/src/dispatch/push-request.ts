@@ -5,7 +5,9 @@ import {
   type ExecuteRequest,
   type HistoryRecord,
   type HistorySlice,
+  type PushedRun,
 } from "@aikirun/protocol";
+import type { RunFacts } from "../core/run.js";
 import type { RunState } from "../core/state.js";
 import type { Route } from "./delivery.js";
 import type { Hold } from "./hold.js";
@@ -25,20 +27,7 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
     type: "execute",
     pushId,
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
-    run: {
-      id: facts.id,
-      workflow: facts.workflow,
-      version: facts.version,
-      ...(facts.input === undefined ? {} : { input: facts.input }),
-      runAttempt: facts.runAttempt,
-      createdAt: facts.createdAt,
-      options: {
-        ...(facts.retry === undefined ? {} : { retry: facts.retry }),
-        ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
-        ...(facts.reference === undefined ? {} : { reference: facts.reference }),
-        ...(facts.pool === undefined ? {} : { pool: facts.pool }),
-      },
-    },
+    run: pushedRun(facts),
     history: withinBound(hold, hold.slice(route, coming ?? []), checkpoint),
     budgetMs: route.budgetMs,
     ...(checkpoint && { checkpoint }),
@@ -49,6 +38,23 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
 function withinBound(hold: Hold, slice: HistorySlice, checkpoint: CheckpointAccess | undefined): HistorySlice {
   if (!hold.tooLarge || !checkpoint) return slice;
   return { ...slice, records: [], url: checkpoint.url + CHECKPOINT_HISTORY };
+}
+
+export function pushedRun(facts: RunFacts): PushedRun {
+  return {
+    id: facts.id,
+    workflow: facts.workflow,
+    version: facts.version,
+    ...(facts.input === undefined ? {} : { input: facts.input }),
+    runAttempt: facts.runAttempt,
+    createdAt: facts.createdAt,
+    options: {
+      ...(facts.retry === undefined ? {} : { retry: facts.retry }),
+      ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
+      ...(facts.reference === undefined ? {} : { reference: facts.reference }),
+      ...(facts.pool === undefined ? {} : { pool: facts.pool }),
+    },
+  };
 }
 
 /** Whether what was made ready for a state that was to come is right for the state that came. */

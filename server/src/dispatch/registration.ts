@@ -2,11 +2,21 @@
  * How an endpoint comes to be pushed to: its URL passes the policy, it answers a signed `describe`, and no other
  * endpoint serves one of its versions. Then the runs that waited for those versions become due.
  */
-import { AikiError, type Endpoint, newId, PUSH_CONTENT_TYPE, type RegisterEndpointBody } from "@aikirun/protocol";
+import {
+  AikiError,
+  type CheckEndpointBody,
+  type CheckResult,
+  type Endpoint,
+  newId,
+  PUSH_CONTENT_TYPE,
+  type RegisterEndpointBody,
+} from "@aikirun/protocol";
 import { type EgressPolicy, judgeUrl } from "../egress/policy.js";
 import type { Log } from "../log.js";
 import type { Store, StoredEndpoint } from "../store/port.js";
+import type { Check } from "./check.js";
 import type { Describe, Described } from "./describe.js";
+import { isHarmless } from "./findings.js";
 import { budgetOf, headersPurpose } from "./live-endpoint.js";
 import { shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
@@ -17,6 +27,7 @@ export interface RegistrationOptions {
   readonly store: Pick<Store, "saveEndpoint" | "listEndpoints" | "removeEndpoint" | "wakeUnserved" | "markEndpoint">;
   readonly endpoints: Endpoints;
   readonly describe: Describe;
+  readonly check: Check;
   readonly seal: Seal;
   readonly policy: EgressPolicy;
   /** Called after runs became due. */
@@ -28,6 +39,11 @@ export interface RegistrationOptions {
 }
 
 const DEFAULT_CONCURRENCY = 100;
+const DEFAULT_SAMPLE = 400;
+/** Checks of one process under way at once: each reads and sends hundreds of histories. */
+const CHECKS_AT_ONCE = 4;
+/** Findings that a refusal tells; `aiki check` tells all. */
+const TOLD_FINDINGS = 3;
 /** What only Aiki sets on a push. */
 const OWN_HEADERS =
   /^(host|content-type|content-length|transfer-encoding|connection|accept-encoding|traceparent|aiki-.*)$/i;
@@ -35,24 +51,22 @@ const OWN_HEADERS =
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #recent = new Map<string, number[]>();
+  #checks = 0;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
   }
 
   /** The same name again refreshes or moves the endpoint; what the body leaves out goes back to its default. */
-  async register(ns: string, body: RegisterEndpointBody): Promise<{ endpoint: Endpoint; created: boolean }> {
-    this.#bound(ns);
-    const verdict = judgeUrl(body.url, this.#options.policy);
-    if (!verdict.ok) throw new AikiError(verdict.code, verdict.message);
-    const url = verdict.url.href;
-    const signatureHeader = body.signatureHeader ?? "authorization";
-    const headers = checkedHeaders(body.headers ?? {}, signatureHeader);
-    const name = body.name ?? shownUrl(url).slice(0, 255);
-    const before = (await this.#options.store.listEndpoints(ns)).find((endpoint) => endpoint.name === name);
-    const id = before?.id ?? newId("ep");
-    const contentType = body.contentType ?? PUSH_CONTENT_TYPE;
-    const found = await this.#describe({ url, contentType, signatureHeader, headers }, ns, id);
+  async register(
+    ns: string,
+    body: RegisterEndpointBody,
+    signal: () => AbortSignal,
+  ): Promise<{ endpoint: Endpoint; created: boolean }> {
+    const reached = await this.#reach(ns, body);
+    if (body.check) refuseToBreak(await this.#check(ns, reached, DEFAULT_SAMPLE, signal()));
+    const { name, before, id, target, found } = reached;
+    const { url, contentType, signatureHeader, headers } = target;
     const sealedHeaders =
       Object.keys(headers).length === 0
         ? undefined
@@ -68,7 +82,7 @@ export class Registration {
       sealedHeaders,
       ...found,
       maxDurationMs: body.maxDurationMs,
-      concurrency: body.concurrency ?? DEFAULT_CONCURRENCY,
+      concurrency: reached.concurrency,
       contentType,
       signatureHeader,
       createdAt: before?.createdAt ?? now,
@@ -77,6 +91,11 @@ export class Registration {
     };
     await this.#save(endpoint, body.takeOver ?? false);
     return { endpoint: await this.get(ns, id), created: before === undefined };
+  }
+
+  /** Replays runs in flight against the code at a URL. Changes nothing. */
+  async check(ns: string, body: CheckEndpointBody, signal: AbortSignal): Promise<CheckResult> {
+    return this.#check(ns, await this.#reach(ns, body), body.sample ?? DEFAULT_SAMPLE, signal);
   }
 
   /** Asks the endpoint again who it is. */
@@ -114,6 +133,37 @@ export class Registration {
     const stored = (await this.#options.store.listEndpoints(ns)).find((endpoint) => endpoint.id === id);
     if (!stored) throw notFound(id);
     return { ...shown(stored), manifest: stored.manifest };
+  }
+
+  /** Asks who is at a URL that pushes may go to, and which endpoint it is or would be. */
+  async #reach(ns: string, body: Omit<CheckEndpointBody, "sample">): Promise<Reached> {
+    this.#bound(ns);
+    const verdict = judgeUrl(body.url, this.#options.policy);
+    if (!verdict.ok) throw new AikiError(verdict.code, verdict.message);
+    const url = verdict.url.href;
+    const signatureHeader = body.signatureHeader ?? "authorization";
+    const headers = checkedHeaders(body.headers ?? {}, signatureHeader);
+    const name = body.name ?? shownUrl(url).slice(0, 255);
+    const before = (await this.#options.store.listEndpoints(ns)).find((endpoint) => endpoint.name === name);
+    const id = before?.id ?? newId("ep");
+    const target = { url, contentType: body.contentType ?? PUSH_CONTENT_TYPE, signatureHeader, headers };
+    const found = await this.#describe(target, ns, id);
+    return { name, before, id, target, found, concurrency: body.concurrency ?? DEFAULT_CONCURRENCY };
+  }
+
+  async #check(ns: string, reached: Reached, sample: number, signal: AbortSignal): Promise<CheckResult> {
+    if (this.#checks >= CHECKS_AT_ONCE) {
+      throw new AikiError("OVERLOADED", `${this.#checks} checks are under way. Try again when one has ended.`, {
+        details: { retryAfterMs: 5_000 },
+      });
+    }
+    const { target, found, before: replaces, concurrency } = reached;
+    this.#checks++;
+    try {
+      return await this.#options.check(ns, { target, manifest: found.manifest, concurrency, replaces }, sample, signal);
+    } finally {
+      this.#checks--;
+    }
   }
 
   async #describe(target: PostTarget, ns: string, id: string): Promise<Described> {
@@ -161,6 +211,29 @@ export class Registration {
     }
     recent.push(now);
   }
+}
+
+/** An endpoint that has answered, before it is stored. */
+interface Reached {
+  readonly name: string;
+  /** The endpoint of that name. */
+  readonly before: Listed | undefined;
+  readonly id: string;
+  readonly target: PostTarget;
+  readonly found: Described;
+  readonly concurrency: number;
+}
+
+function refuseToBreak(result: CheckResult): void {
+  if (result.ok) return;
+  const findings = result.findings.filter((finding) => !isHarmless(finding));
+  const told = findings.slice(0, TOLD_FINDINGS).map(({ message }) => message);
+  if (findings.length > told.length) told.push(`And ${findings.length - told.length} more.`);
+  throw new AikiError(
+    "WOULD_DIVERGE",
+    `${told.join(" ")} Nothing was registered. Serve the change as a new version, or register without the check.`,
+    { details: { check: result } },
+  );
 }
 
 function checkedHeaders(headers: Record<string, string>, signatureHeader: string): Record<string, string> {

@@ -5,6 +5,7 @@ import { type Guard, loopbackOnly } from "../api/guard.js";
 import { authenticateWith, everyone } from "../api/keys.js";
 import { Metrics } from "../api/metrics.js";
 import type { Services } from "../api/services.js";
+import { checkWith } from "../dispatch/check.js";
 import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
 import { describeWith } from "../dispatch/describe.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
@@ -13,9 +14,11 @@ import type { SigningKeys } from "../dispatch/keys.js";
 import { Pusher } from "../dispatch/push.js";
 import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
+import { replayWith } from "../dispatch/replay.js";
 import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
 import { signedPost } from "../dispatch/signed-post.js";
+import { realTimers as timers } from "../dispatch/timers.js";
 import type { Exchange } from "../egress/exchange.js";
 import type { EgressPolicy } from "../egress/policy.js";
 import type { Log } from "../log.js";
@@ -54,6 +57,9 @@ const REFRESH_KEYS_MS = 30_000;
 const WAKE_AGAIN_MS = 1_000;
 /** A cold start may compile the whole application before it answers. */
 const DESCRIBE_MS = 30_000;
+/** All replays of a check, and one of them. */
+const CHECK_MS = 45_000;
+const REPLAY_MS = 20_000;
 const PROBE_MOST_MS = 30_000;
 const PROBE_MOST_DEV_MS = 2_000;
 
@@ -75,7 +81,10 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     },
   });
   const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
-  const describe = describeWith({ post, epoch: await store.epoch(), timeoutMs: DESCRIBE_MS });
+  const epoch = await store.epoch();
+  const describe = describeWith({ post, epoch, timeoutMs: DESCRIBE_MS });
+  const replay = replayWith({ store, post, timers, epoch, timeoutMs: REPLAY_MS });
+  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
   const checkpoints =
@@ -95,7 +104,18 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   });
   metrics.gauge("aiki_runs_held", () => dispatcher.held);
   const perMinute = parts.registrationsPerMinute;
-  const registration = new Registration({ store, endpoints, describe, seal, policy, woken, log, now, perMinute });
+  const registration = new Registration({
+    store,
+    endpoints,
+    describe,
+    check,
+    seal,
+    policy,
+    woken,
+    log,
+    now,
+    perMinute,
+  });
   const stopping = new AbortController();
   const services: Services = {
     store,

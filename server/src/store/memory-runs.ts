@@ -17,7 +17,7 @@ import {
   takeLease,
   toLoaded,
 } from "./memory-row.js";
-import { matches, toRun, toSummary } from "./memory-view.js";
+import { matches, sample, toRun, toSummary } from "./memory-view.js";
 import type {
   AppendOutcome,
   CommitOutcome,
@@ -25,6 +25,7 @@ import type {
   RunFilter,
   RunQueries,
   RunStore,
+  SampledRun,
   StartOutcome,
 } from "./port.js";
 
@@ -256,6 +257,22 @@ export class MemoryRuns implements RunStore, RunQueries {
       counts.set(key, count);
     }
     return [...counts.values()];
+  }
+
+  async sampleLive(
+    ns: string,
+    versions: readonly { readonly workflow: string; readonly version: string }[],
+    limit: number,
+  ): Promise<SampledRun[]> {
+    const wanted = new Set(versions.map(({ workflow, version }) => JSON.stringify([workflow, version])));
+    const live = [...this.#live].filter(
+      ({ facts, seq }) => facts.ns === ns && seq > 0 && wanted.has(JSON.stringify([facts.workflow, facts.version])),
+    );
+    return sample(live, limit);
+  }
+
+  async readFacts(ns: string, runId: string): Promise<RunFacts | undefined> {
+    return this.find(ns, runId)?.facts;
   }
 
   #clock(): number {

@@ -2,7 +2,7 @@
 import type { Run, RunSummary } from "@aikirun/protocol";
 import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
-import type { RunFilter } from "./port.js";
+import type { RunFilter, SampledRun } from "./port.js";
 
 export function toSummary(row: Row): RunSummary {
   const { facts } = row;
@@ -47,4 +47,45 @@ export function matches(row: Row, filter: RunFilter): boolean {
     (filter.createdAfter === undefined || facts.createdAt > filter.createdAfter) &&
     (filter.createdBefore === undefined || facts.createdAt < filter.createdBefore)
   );
+}
+
+/** Equal parts of a version's runs, of which each gives one; a power of two. */
+const PARTS = 1_024;
+
+/** In the order that `postgres/sample-live.ts` explains. */
+export function sample(rows: readonly Row[], limit: number): SampledRun[] {
+  const versions = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = JSON.stringify([row.facts.workflow, row.facts.version]);
+    versions.set(key, [...(versions.get(key) ?? []), row]);
+  }
+  const turns = [...versions].map(([key, runs]) => ({ key, runs: spread(runs) }));
+  turns.sort((a, b) => (a.key < b.key ? -1 : 1));
+  const longest = Math.max(0, ...turns.map(({ runs }) => runs.length));
+  const chosen: Row[] = [];
+  for (let turn = 0; turn < longest; turn++) chosen.push(...turns.flatMap(({ runs }) => runs[turn] ?? []));
+  return chosen.slice(0, limit).map(toSampled);
+}
+
+function spread(rows: readonly Row[]): Row[] {
+  const oldestFirst = rows.toSorted(
+    (a, b) => a.facts.createdAt - b.facts.createdAt || (a.facts.id < b.facts.id ? -1 : 1),
+  );
+  const part = (place: number) => Math.floor((place * PARTS) / rows.length);
+  return oldestFirst
+    .map((row, place) => ({ row, place }))
+    .filter(({ place }) => place === 0 || part(place) > part(place - 1))
+    .map(({ row, place }) => ({ row, order: reversedBits(part(place)) }))
+    .sort((a, b) => (a.order < b.order ? -1 : 1))
+    .map(({ row }) => row);
+}
+
+function reversedBits(part: number): string {
+  return [...part.toString(2).padStart(Math.log2(PARTS), "0")].reverse().join("");
+}
+
+function toSampled({ facts, records }: Row): SampledRun {
+  const history = records.map(({ key, value }) => key.length + JSON.stringify(value).length);
+  const bytes = history.reduce((sum, size) => sum + size, JSON.stringify(facts.input ?? "").length);
+  return { id: facts.id, workflow: facts.workflow, version: facts.version, records: records.length, bytes };
 }

@@ -7,7 +7,7 @@
  */
 import type { Endpoint, HistoryRecord, Manifest, Run, RunStatus, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
-import type { Commit, LoadedRun, Mail, NewMessage, NewRun } from "../core/run.js";
+import type { Commit, LoadedRun, Mail, NewMessage, NewRun, RunFacts } from "../core/run.js";
 
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
@@ -124,6 +124,16 @@ export interface HistoryPart {
   readonly more: boolean;
 }
 
+/** A run in flight, and how large its history is. */
+export interface SampledRun {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly records: number;
+  /** About as many bytes as its input and history take in a push; undefined: too many records to add up. */
+  readonly bytes: number | undefined;
+}
+
 export interface RunQueries {
   getRun(ns: string, runId: string): Promise<Run | undefined>;
   /** By workflow, version and reference id. */
@@ -142,6 +152,17 @@ export interface RunQueries {
   ): Promise<HistoryPart | undefined>;
   /** Runs that have not ended, per workflow and version. */
   countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]>;
+  /**
+   * Up to `limit` runs of these versions that have not ended and that a commit has reached: versions take turns, and
+   * each gives runs spread evenly from its oldest to its newest. At most 1,024 of one version.
+   */
+  sampleLive(
+    ns: string,
+    versions: readonly { readonly workflow: string; readonly version: string }[],
+    limit: number,
+  ): Promise<SampledRun[]>;
+  /** What never changes about a run. Undefined: no such run. */
+  readFacts(ns: string, runId: string): Promise<RunFacts | undefined>;
 }
 
 /** An endpoint as it is stored: with its secret headers, encrypted by the caller. */

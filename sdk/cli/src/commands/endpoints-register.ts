@@ -1,37 +1,24 @@
 import type { RegisterEndpointBody } from "@aikirun/protocol";
-import { Command, Option } from "commander";
-import { durationMs, header, whole } from "../arguments.js";
+import { Command } from "commander";
+import { durationMs } from "../arguments.js";
+import { addressOptions } from "../endpoint-address.js";
 import { endpointText } from "../endpoint-text.js";
 import { session } from "../session.js";
 
-interface Flags {
-  readonly name?: string;
+interface Flags extends Omit<RegisterEndpointBody, "url" | "headers" | "maxDurationMs"> {
   readonly header?: Record<string, string>;
   readonly maxDuration?: number;
-  readonly concurrency?: number;
-  readonly contentType?: NonNullable<RegisterEndpointBody["contentType"]>;
-  readonly signatureHeader?: NonNullable<RegisterEndpointBody["signatureHeader"]>;
-  readonly takeOver?: boolean;
 }
 
 export function endpointsRegisterCommand(): Command {
-  return new Command("register")
+  const command = new Command("register")
     .description("register an endpoint, or refresh the one of that name")
     .argument("<url>")
     .option("--name <name>", "a name that stays when the URL changes (default: the URL)")
-    .option("--header <name=value>", "sent with each push; name=env:VAR reads a variable; may be repeated", header)
-    .option("--max-duration <duration>", "longest time one invocation may last, such as 60s", durationMs)
-    .option("--concurrency <n>", "pushes under way at once", whole(1, 10_000))
-    .addOption(
-      new Option("--content-type <type>", "of pushes, where a firewall insists").choices([
-        "application/vnd.aiki.v1+json",
-        "application/json",
-      ]),
-    )
-    .addOption(
-      new Option("--signature-header <name>", "where the token travels").choices(["authorization", "aiki-signature"]),
-    )
+    .option("--max-duration <duration>", "longest time one invocation may last, such as 60s", durationMs);
+  return addressOptions(command)
     .option("--take-over", "take versions from the endpoint that serves them now")
+    .option("--check", "replay runs in flight first, and refuse when one of them would stop")
     .action(async (url: string, flags: Flags, command: Command) => {
       const { aiki, print } = session(command);
       const { header: headers, maxDuration: maxDurationMs, ...rest } = flags;

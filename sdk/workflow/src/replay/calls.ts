@@ -14,7 +14,7 @@ import { copyJson } from "../record.js";
 import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
 import { CallPromise } from "./call-promise.js";
-import { describeCall, describeClose } from "./divergence.js";
+import { type AskedCall, describeCall, describeClose } from "./divergence.js";
 import { settles } from "./history.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
 import type { Journal, Settle } from "./journal.js";
@@ -54,10 +54,10 @@ export class Calls implements RunEngine {
   readonly commands: Command[] = [];
   /** Tasks that were called and neither started nor recorded. */
   readonly startable: StartableTask[] = [];
-  /** Calls that history does not know, as a person reads them. */
-  readonly asked: string[] = [];
   /** Children with a reference id that are asked for: their run ids are known only after the commit. */
   readonly #unknownChildren = new Set<string>();
+  /** Calls that history does not know. */
+  readonly asked: AskedCall[] = [];
 
   constructor(run: PushedRun, journal: Journal, onCall: () => void) {
     this.#run = run;
@@ -306,7 +306,7 @@ export class Calls implements RunEngine {
     this.#onCall();
     this.#fresh.delete(key);
     if (!this.#journal.close(entry)) return;
-    if (this.#journal.unasked > 0) this.asked.push(describeClose(key));
+    if (this.#journal.unasked > 0) this.asked.push({ call: describeClose(key), input: undefined });
     this.commands.push({ type: `${kind}.close`, key });
   }
 

@@ -7,7 +7,7 @@
  * that they depend on, and new tasks wait for the commit. With checkpoints that is a call from here, and the invocation
  * goes on; without, it is the answer's (`more`), and the next push goes on.
  */
-import type { Command, Divergence, HistoryRecord, PushedRun } from "@aikirun/protocol";
+import type { Command, Divergence, HistoryRecord, PushedRun, ReplayAnswer } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
 import { consoleLogger, type Logger, loggerFrom, logTo } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
@@ -15,10 +15,11 @@ import { check } from "../schema.js";
 import type { ServableVersion } from "../workflow.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
-import { divergenceOf } from "./divergence.js";
+import { divergenceOf, likenessOf } from "./divergence.js";
 import { History } from "./history.js";
 import type { Host } from "./host.js";
 import { Journal } from "./journal.js";
+import { knownInputs } from "./known-inputs.js";
 import { Outbox } from "./outbox.js";
 import { runObject } from "./run-object.js";
 import { wireError } from "./wire-error.js";
@@ -45,8 +46,6 @@ export interface ExecuteOptions {
   readonly warnsOfPlainAwaits?: boolean;
   /** Commits what was done since the last time and tells what else came. Absent: only the answer is committed. */
   readonly checkpoint?: Checkpoint;
-  /** Replay only: tasks do not run, and the commands are those of calls that history does not know. */
-  readonly replayOnly?: boolean;
 }
 
 export type Execution =
@@ -81,6 +80,14 @@ const warnedOf = new WeakSet<ServableVersion>();
 /** Never rejects: what user code throws ends the run or a task. */
 export function execute(options: ExecuteOptions): Promise<Execution> {
   return new Invocation(options).execute();
+}
+
+/**
+ * Only asks whether a history still fits its handler: no task runs, and nothing comes of it. Undefined when the handler
+ * has not come to rest within `budgetMs`. Never rejects.
+ */
+export function compare(options: ExecuteOptions): Promise<ReplayAnswer | undefined> {
+  return new Invocation(options).compare();
 }
 
 class Invocation {
@@ -124,7 +131,15 @@ class Invocation {
     this.#calls = new Calls(options.run, this.#journal, () => this.#called());
   }
 
-  async execute(): Promise<Execution> {
+  execute(): Promise<Execution> {
+    return this.#replayThen(() => this.#goOn());
+  }
+
+  compare(): Promise<ReplayAnswer | undefined> {
+    return this.#replayThen(() => this.#compare());
+  }
+
+  async #replayThen<Result>(goOn: () => Promise<Result>): Promise<Result> {
     const { budgetMs, signal } = this.#options;
     this.#history.openReader();
     const stopTimer =
@@ -136,7 +151,7 @@ class Invocation {
       void this.#handle();
       await this.#drained();
       await this.#replay();
-      return await this.#goOn();
+      return await goOn();
     } finally {
       this.#calls.close();
       this.#history.closeReader();
@@ -225,7 +240,7 @@ class Invocation {
         continue;
       }
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && (this.#calls.anyAwaited || this.#options.replayOnly)) {
+      if (this.#running.size === 0 && this.#calls.anyAwaited) {
         if (!this.#mayGoOn() || (await this.#quiet(this.#options.graceMs ?? GRACE_MS))) return this.#answer();
         continue;
       }
@@ -283,6 +298,28 @@ class Invocation {
     }
   }
 
+  /**
+   * Waits longer than `#goOn` does: a branch that is slow to ask for what it has recorded must not look like one that
+   * never does, and the other way round. What is still left over when all is quiet stops the run at its next new call,
+   * if it has not made one yet.
+   */
+  async #compare(): Promise<ReplayAnswer | undefined> {
+    const { asked } = this.#calls;
+    for (;;) {
+      if (this.#stopped) return undefined;
+      if (this.#journal.unasked === 0) return { fits: true };
+      if (this.#ended?.type === "run.completed" && asked.length === 0) return { fits: true };
+      if (!(await this.#rested())) continue;
+      const atPlainAwait = !this.#ended && !this.#calls.anyAwaited;
+      if (atPlainAwait) await this.#happening();
+      else if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) break;
+    }
+    const leftovers = [...this.#journal.leftovers(), ...this.#journal.unclosed()];
+    const thrown = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
+    const alike = likenessOf(leftovers, asked, thrown);
+    return { fits: false, divergence: this.#divergence(), alike, ...(thrown && { thrown }) };
+  }
+
   #warnOfPlainAwait(): void {
     const { workflow, warnsOfPlainAwaits } = this.#options;
     if (!warnsOfPlainAwaits || warnedOf.has(workflow)) return;
@@ -309,8 +346,7 @@ class Invocation {
 
   /** Starts what may start. False when there was nothing. */
   #startTasks(): boolean {
-    if (this.#ahead || this.#outbox.full || this.#windingUp || this.#stopped || this.#ended || this.#options.replayOnly)
-      return false;
+    if (this.#ahead || this.#outbox.full || this.#windingUp || this.#stopped || this.#ended) return false;
     const room = LIMITS.commands - this.#outbox.commands.length - this.#calls.commands.length - this.#running.size - 1;
     const tasks = this.#calls.startable.splice(0, Math.max(0, room));
     for (const task of tasks) this.#start(task);
@@ -363,8 +399,12 @@ class Invocation {
   #diverged(): Execution {
     const done = this.#outbox.commands.filter((command) => command.type.startsWith("task."));
     if (done.length > 0) return { state: "more", commands: done };
-    const divergence = divergenceOf(this.#journal.leftovers(), this.#journal.unclosed(), this.#calls.asked);
-    return { state: "diverged", divergence };
+    return { state: "diverged", divergence: this.#divergence() };
+  }
+
+  #divergence(): Divergence {
+    const inputText = knownInputs(this.#options.run.input, this.#history.records);
+    return divergenceOf(this.#journal.leftovers(), this.#journal.unclosed(), this.#calls.asked, inputText);
   }
 
   #stop(why: "out of time" | "abandoned"): void {
@@ -412,7 +452,8 @@ class Invocation {
     });
     await Promise.race([passed, this.#happening()]);
     stopTimer();
-    if (this.#activity !== before) return false;
+    // Where the process was blocked meanwhile, input that it has not read yet may still make something happen.
+    if (this.#activity !== before || !(await this.#rested())) return false;
     this.#quietAt = before;
     return true;
   }

@@ -2,6 +2,13 @@
 export { defaultHost } from "../default-host.js";
 export { consoleLogger, type Logger } from "../logger.js";
 export type { ServableVersion } from "../workflow.js";
-export { type Checkpoint, type Checkpointed, type ExecuteOptions, type Execution, execute } from "./execute.js";
+export {
+  type Checkpoint,
+  type Checkpointed,
+  compare,
+  type ExecuteOptions,
+  type Execution,
+  execute,
+} from "./execute.js";
 export { History } from "./history.js";
 export type { Host } from "./host.js";

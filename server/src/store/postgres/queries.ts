@@ -2,15 +2,20 @@
 import type { RunStatus, TerminalStatus } from "@aikirun/protocol";
 import { and, asc, count, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
-import type { RunFilter, RunQueries } from "../port.js";
+import type { RunFilter, RunQueries, SampledRun } from "../port.js";
 import type { Connection } from "./connection.js";
 import { runReader } from "./get-run.js";
 import { readHistory } from "./read-history.js";
-import { toSummary } from "./rows.js";
+import { type FactsRow, toFacts, toSummary } from "./rows.js";
+import { readFacts, sampleLive } from "./sample-live.js";
 import { actor, run } from "./schema.js";
 
 /** Most runs read by one statement. */
 const MAX_MERGED = 64;
+/** Live runs, from either end, that a sample is taken from. */
+const SAMPLED_FROM = 50_000;
+/** Records of one run whose sizes are added up; no history of more fits into a push. */
+const SIZED_RECORDS = 50_000;
 const ENDED: readonly RunStatus[] = ["completed", "failed", "cancelled"];
 
 const status = sql<RunStatus>`coalesce(${run.status}, ${actor.status})`.as("current_status");
@@ -63,6 +68,20 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
           .groupBy(run.workflow, run.version)
           .orderBy(asc(run.workflow), asc(run.version)),
       ),
+
+    async sampleLive(ns, versions, limit) {
+      const [workflows, ids] = [versions.map(({ workflow }) => workflow), versions.map(({ version }) => version)];
+      const rows = await connection.run(sampleLive, [ns, workflows, ids, limit, SAMPLED_FROM, SIZED_RECORDS]);
+      return rows.map((row) => ({
+        ...(row as unknown as SampledRun),
+        bytes: (row["bytes"] as number | null) ?? undefined,
+      }));
+    },
+
+    async readFacts(ns, runId) {
+      const [row] = await connection.run(readFacts, [ns, runId]);
+      return row && toFacts(row as unknown as FactsRow);
+    },
   };
 }
 

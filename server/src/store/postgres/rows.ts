@@ -23,9 +23,7 @@ export function troubleText(trouble: Trouble | undefined): string | null {
 }
 
 /** What `HELD_COLUMNS` select. */
-export interface HeldRow {
-  readonly ns: string;
-  readonly run_id: string;
+export interface HeldRow extends FactsRow {
   readonly status: LoadedRun["status"];
   readonly epoch: number;
   readonly gen: number;
@@ -35,6 +33,12 @@ export interface HeldRow {
   readonly tries: number;
   readonly paused: boolean;
   readonly trouble: string | null;
+}
+
+/** The columns of a run that never change. */
+export interface FactsRow {
+  readonly ns: string;
+  readonly run_id: string;
   readonly workflow: string;
   readonly version: string;
   readonly input: string | null;
@@ -48,7 +52,7 @@ export interface HeldRow {
   readonly parent_key: string | null;
 }
 
-function toFacts(row: HeldRow): RunFacts {
+export function toFacts(row: FactsRow): RunFacts {
   return {
     ns: row.ns,
     id: row.run_id,

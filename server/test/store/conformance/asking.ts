@@ -179,6 +179,45 @@ export function askingTests(given: () => Arena): void {
     expect(await page(3, 10, 1)).toEqual([[], false]);
   });
 
+  it("samples live runs: every version in turn, each from its oldest to its newest", async () => {
+    const [store] = given().stores;
+    const facts = [];
+    for (let i = 0; i < 40; i++) facts.push((await suspend(store, await hold(store))).facts);
+    const many = facts.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
+    const rare = await suspend(store, await hold(store, newRun({ version: "2.0.0" })));
+    await hold(store); // no commit has reached it
+    await end(store, await commit(store, await hold(store), { records: [taskDone(1)] }));
+    await suspend(store, await hold(store, newRun({ version: "3.0.0" })));
+    await suspend(store, await hold(store, newRun({ ns: "elsewhere" })));
+    const versions = [
+      { workflow: "checkout", version: "1.0.0" },
+      { workflow: "checkout", version: "2.0.0" },
+    ];
+    const ids = async (limit: number) => (await store.sampleLive(NS, versions, limit)).map(({ id }) => id);
+    const all = await ids(1_000);
+    expect(all.toSorted()).toEqual([...many, rare.facts.id].toSorted());
+    const [first, second, ...later] = await ids(9);
+    expect([first, second]).toEqual([many[0], rare.facts.id]);
+    const places = [first, ...later].map((id) => many.indexOf(id as string)).sort((a, b) => a - b);
+    expect(places).toEqual([0, 5, 10, 15, 20, 25, 30, 35]);
+    expect(all.slice(0, 9)).toEqual(await ids(9));
+    expect(await store.sampleLive(NS, [], 10)).toEqual([]);
+  });
+
+  it("tells how large a sampled run's history is, and what a run was started with", async () => {
+    const [store] = given().stores;
+    const input = { cents: 999, note: "x".repeat(1_000) };
+    const run = await hold(store, newRun({ input, reference: "order-1", timeoutMs: 5_000, pool: "gpu" }));
+    const filled = await commit(store, run, { records: [taskDone(1, "charge", "y".repeat(2_000)), taskDone(2)] });
+    await suspend(store, filled);
+    const [sampled] = await store.sampleLive(NS, [{ workflow: "checkout", version: "1.0.0" }], 1);
+    expect(sampled).toMatchObject({ id: run.facts.id, workflow: "checkout", version: "1.0.0", records: 3 });
+    expect(sampled?.bytes).toBeGreaterThan(3_000);
+    expect(sampled?.bytes).toBeLessThan(3_600);
+    expect(await store.readFacts(NS, run.facts.id)).toEqual(run.facts);
+    expect(await store.readFacts("elsewhere", run.facts.id)).toBeUndefined();
+  });
+
   it("counts live runs by version", async () => {
     const [store] = given().stores;
     await hold(store);
