@@ -24,6 +24,7 @@ const started = (state: RunState): string =>
   [...state.entries.values()].find(({ kind }) => kind === "child")?.key ?? "";
 const delivered = (): MessageBody => ({ kind: "event", name: "delivered", data: { signedBy: "Ada" } });
 const stop = (): MessageBody => ({ kind: "event", name: "stop", data: undefined });
+const approved = (): MessageBody => ({ kind: "event", name: "approved", data: { by: "Ada" } });
 const childEnds = (state: RunState): MessageBody => ({
   kind: "child",
   key: started(state),
@@ -47,6 +48,11 @@ const scenarios: readonly Scenario[] = [
   },
   { name: "a task that succeeds at its second attempt and one that does not", workflow: "retrying", mail: [] },
   { name: "a race that a task wins over an event which was there before", workflow: "together", mail: [[stop]] },
+  {
+    name: "an approval that comes when patience has run out, and is for the next wait",
+    workflow: "approval",
+    mail: [[], [approved]],
+  },
 ];
 
 let now = 1_800_000_000_000;

@@ -50,14 +50,18 @@ function describe(record: Entry): string | undefined {
       return value.due ? undefined : `task ${name} failed: ${value.error.message}; tries again`;
     }
     case "sleep":
-      return { sleeping: `sleeps: ${name}`, completed: `wakes up: ${name}`, cancelled: `is woken: ${name}` }[
-        record.value.state
-      ];
+      return {
+        sleeping: `sleeps: ${name}`,
+        completed: `wakes up: ${name}`,
+        cancelled: `is woken: ${name}`,
+        closed: `gives up its sleep: ${name}`,
+      }[record.value.state];
     case "event":
       return {
         waiting: `waits for the event ${name}`,
         received: `receives the event ${name}`,
         timedOut: `waited in vain for the event ${name}`,
+        closed: `gives up its wait for the event ${name}`,
       }[record.value.state];
     case "child":
       return record.value.state === "started" ? `starts a child: ${name}` : `its child ${name} ${record.value.status}`;

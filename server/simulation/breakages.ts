@@ -142,6 +142,35 @@ export const BREAKAGES: readonly Breakage[] = [
     store: aroundCommit({ before: (commit) => ({ ...commit, records: eventsFirst(commit.records) }) }),
   },
   {
+    name: "a wait that lost a race keeps its place in the queue",
+    rule: "9",
+    execute: async (options) => {
+      const execution = await execute(options);
+      if (execution.state === "diverged") return execution;
+      return { ...execution, commands: execution.commands.filter(({ type }) => !type.endsWith(".close")) };
+    },
+  },
+  {
+    name: "a wait that is given up swallows the event that filled it",
+    rule: "9",
+    store: aroundCommit({
+      before: (commit, row) => ({
+        ...commit,
+        queued: commit.queued.filter((n) => !givenBack(commit, row).includes(n)),
+      }),
+    }),
+  },
+  {
+    name: "an event that is given back goes to the tail of its queue",
+    rule: "9",
+    store: aroundCommit({
+      before(commit, row) {
+        const back = givenBack(commit, row).filter((n) => commit.queued.includes(n));
+        return { ...commit, queued: [...commit.queued.filter((n) => !back.includes(n)), ...back] };
+      },
+    }),
+  },
+  {
     name: "a lost acknowledgement counts as a commit",
     rule: "13",
     link: (link) => ({
@@ -309,6 +338,15 @@ async function ahead(options: ExecuteOptions): Promise<Execution> {
       records.push({ n: records.length + 1, kind: "task", key, value });
     }
   }
+}
+
+/** Messages whose waits a commit gives up after they had been filled. */
+function givenBack(commit: Commit, row: Row): number[] {
+  const closed = commit.records.filter(({ value }) => value.state === "closed").map(({ key }) => key);
+  return closed.flatMap((key) => {
+    const last = row.records.findLast((record) => record.key === key);
+    return last?.kind === "event" && last.value.state === "received" ? [last.value.message] : [];
+  });
 }
 
 function byKey(records: readonly HistoryRecord[]): HistoryRecord[] {

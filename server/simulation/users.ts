@@ -48,8 +48,9 @@ export class Users {
     await this.#wait(0, 20);
     await this.#start(run);
     const meddling = random.chance(0.35) ? this.#meddle(id) : undefined;
+    const mostMs = random.chance(0.3) ? 15 : 90;
     for (const name of EVENTS[workflow as WorkflowName]) {
-      await this.#wait(0, 90);
+      await this.#wait(0, mostMs);
       await this.#send(id, { kind: "event", name, data: fresh() });
     }
     await meddling;

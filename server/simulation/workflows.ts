@@ -2,7 +2,7 @@
  * The workflows of the simulation, written like any user's. A task returns its name and a number that no other execution
  * returns, so that a handler which sees a value that was not recorded gives itself away by the input of the next task.
  */
-import { event, type Task, type TaskContext, task, workflow } from "@aikirun/workflow";
+import { event, type RunPromise, type Task, type TaskContext, task, workflow } from "@aikirun/workflow";
 
 /** What a task of the simulation tells the world when it runs. */
 export type Perform = (name: string, input: string, context: TaskContext) => Promise<string>;
@@ -36,10 +36,9 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
       throw new Error("always");
     },
   });
-  const sleep = async (run: Sleeper, name: string, sleepMs: number): Promise<void> => {
+  const sleep = (run: Sleeper, name: string, sleepMs: number): RunPromise<void> => {
     sleeps.asked(run.id, name);
-    const { cancelled } = await run.sleep(name, sleepMs);
-    sleeps.woke(run.id, name, sleepMs, cancelled);
+    return run.sleep(name, sleepMs).then(({ cancelled }) => sleeps.woke(run.id, name, sleepMs, cancelled));
   };
 
   const seq = () =>
@@ -174,6 +173,63 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
         return make("end").start(run, both.join());
       },
     });
+  // A race that was lost takes no event away: the wait after it gets what is sent.
+  const pick = () =>
+    workflow({ name: "pick" }).v(VERSION, {
+      events: { x: event<number>() },
+      async handler(run) {
+        await make("a").start(run, "0");
+        const event = run.events.x.wait().then(({ data }) => `E${data}`);
+        const winner = await run.race([sleep(run, "s", 30).then(() => "S"), event]);
+        const w = await make("v").start(run, await make("w").start(run, winner));
+        const seen = winner === "S" ? (await run.events.x.wait()).data : 0;
+        return make("end").start(run, `${w}${seen}`);
+      },
+    });
+  const crowd = () =>
+    workflow({ name: "crowd" }).v(VERSION, {
+      events: { x: event<number>(), y: event() },
+      async handler(run) {
+        const wait = () => run.events.x.wait().then(({ data }) => `E${data}`);
+        const kept = wait();
+        // While it runs, the time runs out and events come: all of it is read at once.
+        const p = run.events.y.wait().then(() => make("p").start(run, "0"));
+        const winner = await run.race([wait(), sleep(run, "s", 50).then(() => "S")]);
+        const w = await make("v").start(run, await make("w").start(run, winner));
+        const seen = [await p, await kept, await wait(), winner === "S" ? await wait() : ""];
+        return make("end").start(run, w + seen.join());
+      },
+    });
+  const stop = () =>
+    workflow({ name: "stop" }).v(VERSION, {
+      events: { x: event<number>(), y: event<number>() },
+      async handler(run) {
+        const stopped = new AbortController();
+        const x = run.events.x.wait({ signal: stopped.signal }).then(
+          ({ data }) => `E${data}`,
+          (reason: string) => reason,
+        );
+        const y = run.events.y.wait({ timeout: 40 }).then((got) => (got.timeout ? "TO" : `Y${got.data}`));
+        const first = await run.race([make("p").start(run, "0"), y]);
+        const w = await make("w").start(run, first);
+        stopped.abort("stopped");
+        const seen = await x;
+        const last = seen === "stopped" ? (await run.events.x.wait()).data : 0;
+        return make("end").start(run, `${w}${seen}${last}`);
+      },
+    });
+  const mixed = () =>
+    workflow({ name: "mixed" }).v(VERSION, {
+      async handler(run) {
+        const handle = await seq().startAsChild(run);
+        const wait = () =>
+          handle.waitForStatus("completed").then((end) => (end.success ? String(end.state.output) : end.cause));
+        const p = make("p").start(run, "0");
+        const first = await run.race([run.race([wait(), sleep(run, "s", 25).then(() => "S")]), p]);
+        const w = await make("w").start(run, first);
+        return make("z").start(run, [w, await p, await wait()].join());
+      },
+    });
   const fails = () =>
     workflow({ name: "fails" }).v(VERSION, {
       async handler(run) {
@@ -196,6 +252,10 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
     late,
     flaky: retries,
     bran: branches,
+    pick,
+    crowd,
+    stop,
+    mixed,
     fails,
   };
 }
@@ -217,10 +277,14 @@ export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
   late: [],
   flaky: ["x"],
   bran: ["x", "y"],
+  pick: ["x"],
+  crowd: ["y", "x", "x", "x"],
+  stop: ["x", "y"],
+  mixed: [],
   fails: [],
 };
 
 interface Sleeper {
   readonly id: string;
-  sleep(name: string, ms: number): Promise<{ cancelled: boolean }>;
+  sleep(name: string, ms: number): RunPromise<{ cancelled: boolean }>;
 }

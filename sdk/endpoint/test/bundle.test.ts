@@ -36,5 +36,5 @@ it("a hello endpoint with Hono stays small", async () => {
     `hello endpoint with Hono: ${Math.ceil(minified / KIB)} KiB minified, ${Math.ceil(gzip / KIB)} KiB gzip`,
   );
   expect(minified).toBeLessThan(210 * KIB);
-  expect(gzip).toBeLessThan(68 * KIB);
+  expect(gzip).toBeLessThan(72 * KIB);
 });

@@ -40,6 +40,9 @@ export const commandSchema = z.discriminatedUnion("type", [
   }),
   z.strictObject({ type: z.literal("sleep"), key: entryKeySchema, durationMs: durationMsSchema }),
   z.strictObject({ type: z.literal("event.wait"), key: entryKeySchema, timeoutMs: durationMsSchema.optional() }),
+  /** Gives up a wait. An event that filled it and that the handler has not seen returns to the head of its queue. */
+  z.strictObject({ type: z.literal("event.close"), key: entryKeySchema }),
+  z.strictObject({ type: z.literal("sleep.close"), key: entryKeySchema }),
   z.strictObject({
     type: z.literal("child.start"),
     key: entryKeySchema,
@@ -60,6 +63,8 @@ export const commandSchema = z.discriminatedUnion("type", [
     status: terminalStatusSchema,
     timeoutMs: durationMsSchema.optional(),
   }),
+  /** Gives up a wait for a child; the child goes on. */
+  z.strictObject({ type: z.literal("wait.close"), key: entryKeySchema }),
   z.strictObject({ type: z.literal("run.completed"), output: jsonSchema.optional() }),
   z.strictObject({
     type: z.literal("run.failed"),

@@ -46,10 +46,13 @@ export const taskStateSchema = z.discriminatedUnion("state", [
     timing: timingSchema.optional(),
   }),
 ]);
+/** Given up by the handler before it saw an outcome: the call's promise never settles. */
+const closedSchema = z.strictObject({ state: z.literal("closed") });
 export const sleepStateSchema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("sleeping"), wakeAt: instantSchema }),
   z.strictObject({ state: z.literal("completed") }),
   z.strictObject({ state: z.literal("cancelled") }),
+  closedSchema,
 ]);
 export const eventStateSchema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("waiting"), timeoutAt: instantSchema.optional() }),
@@ -60,6 +63,8 @@ export const eventStateSchema = z.discriminatedUnion("state", [
     message: z.number().int().min(1),
   }),
   z.strictObject({ state: z.literal("timedOut") }),
+  /** The message of a `received` before it is in the queue again. */
+  closedSchema,
 ]);
 export const childStateSchema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("started"), runId: runIdSchema }),
@@ -76,6 +81,7 @@ export const waitStateSchema = z.discriminatedUnion("state", [
   /** The child has ended, in whatever status; the child's own entry says how. */
   z.strictObject({ state: z.literal("ended") }),
   z.strictObject({ state: z.literal("timedOut") }),
+  closedSchema,
 ]);
 export const runEndStateSchema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("completed"), output: jsonSchema.optional() }),

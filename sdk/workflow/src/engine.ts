@@ -4,6 +4,7 @@ import { AikiError } from "@aikirun/protocol/canonical";
 import type { Duration } from "./duration.js";
 import type { AnyEvent, EventMap, NoEvents, ReceivedBy } from "./event.js";
 import type { Logger } from "./logger.js";
+import type { AnyRunPromise, RunPromise } from "./run-promise.js";
 import type { StandardSchemaV1 } from "./schema.js";
 import type { Reference } from "./start.js";
 import type { TaskCall } from "./task.js";
@@ -26,7 +27,14 @@ export interface RunContext {
    * A durable timer: at most ten years, never early. `cancelled` when somebody woke the run before its time. A replay
    * with another duration keeps what was recorded.
    */
-  sleep(name: string, duration: Duration): Promise<{ cancelled: boolean }>;
+  sleep(name: string, duration: Duration): RunPromise<{ cancelled: boolean }>;
+  /**
+   * Settles as the first of these promises does, like `Promise.race`, and closes what the others wait for: their
+   * promises never settle, the timers of losing sleeps are gone, and an event that comes now is for the next wait. Tasks
+   * and child runs are work and not waits: they go on, and can be awaited later. Takes promises of the run's own calls
+   * and what `then`, `catch` and `finally` make of them; rejects with `INVALID_ARGUMENT` for any other.
+   */
+  race<Runners extends readonly AnyRunPromise[] | []>(runners: Runners): RunPromise<Awaited<Runners[number]>>;
 }
 
 /** The first argument of a workflow's handler. */
@@ -35,16 +43,28 @@ export interface WorkflowRun<Events extends EventMap = NoEvents> extends RunCont
 }
 
 export interface EventWaiter<Data> {
-  /** The next event of this name, also one that was sent before the wait. */
-  wait(): Promise<{ timeout: false; data: Data }>;
-  wait(options: { readonly timeout?: Duration }): Promise<{ timeout: true } | { timeout: false; data: Data }>;
+  /**
+   * The next event of this name, also one that was sent before the wait. When `signal` aborts first, the wait is closed
+   * and rejects with the signal's reason: an event that comes now is for the next wait.
+   */
+  wait(options?: {
+    readonly timeout?: undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): RunPromise<{ timeout: false; data: Data }>;
+  wait(options: EventWaitOptions): RunPromise<{ timeout: true } | { timeout: false; data: Data }>;
+}
+
+export interface EventWaitOptions {
+  readonly timeout?: Duration | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a replay does for the calls in a handler. Every method gives a promise and never throws. */
 export interface RunEngine {
-  task(call: TaskCall, input: unknown): Promise<unknown>;
-  sleep(name: string, duration: Duration): Promise<{ cancelled: boolean }>;
-  waitForEvent(name: string, event: AnyEvent, timeout: Duration | undefined): Promise<EventOutcome>;
+  task(call: TaskCall, input: unknown): RunPromise<unknown>;
+  sleep(name: string, duration: Duration): RunPromise<{ cancelled: boolean }>;
+  waitForEvent(name: string, event: AnyEvent, options: EventWaitOptions): RunPromise<EventOutcome>;
+  race(runners: readonly unknown[]): RunPromise<unknown>;
   startChild(call: ChildCall, input: unknown): Promise<StartedChild>;
 }
 
@@ -60,8 +80,12 @@ export interface ChildCall {
 
 export interface StartedChild {
   readonly runId: string;
-  /** How the child ended; undefined when the timeout came first. */
-  waitForEnd(awaited: TerminalStatus, timeout: Duration | undefined): Promise<ChildEnd | undefined>;
+  /** What `read` makes of how the child ended; undefined when the timeout came first. */
+  waitForEnd<Result>(
+    awaited: TerminalStatus,
+    timeout: Duration | undefined,
+    read: (end: ChildEnd | undefined) => Result,
+  ): RunPromise<Result>;
 }
 
 export interface ChildEnd {

@@ -8,6 +8,7 @@ import { type RunHandle, runHandle } from "./handle.js";
 import type { Args } from "./json.js";
 import { checkName } from "./names.js";
 import { recordable } from "./record.js";
+import type { RunPromise } from "./run-promise.js";
 import { check, type StandardSchemaV1 } from "./schema.js";
 import { type StartOutcome, startMany } from "./start-many.js";
 import { type WaitOutcome, waitOutcome } from "./wait-outcome.js";
@@ -62,11 +63,13 @@ export interface WorkflowStarter<Wire, Output, Events extends EventMap> {
 export interface ChildHandle<Output> {
   readonly id: string;
   /** Waits durably until the child has ended: `run_terminated` says that it ended in another status. */
-  waitForStatus<Status extends TerminalStatus>(status: Status): Promise<WaitOutcome<Status, Output, "run_terminated">>;
+  waitForStatus<Status extends TerminalStatus>(
+    status: Status,
+  ): RunPromise<WaitOutcome<Status, Output, "run_terminated">>;
   waitForStatus<Status extends TerminalStatus>(
     status: Status,
     options: { readonly timeout?: Duration },
-  ): Promise<WaitOutcome<Status, Output, "run_terminated" | "timeout">>;
+  ): RunPromise<WaitOutcome<Status, Output, "run_terminated" | "timeout">>;
 }
 
 /** What a starter needs to know of the version that it starts. */
@@ -192,13 +195,13 @@ function childOptions(options: StartOptions): { reference: Reference | undefined
 }
 
 function childHandle<Output>(child: StartedChild): ChildHandle<Output> {
-  async function waitForStatus<Status extends TerminalStatus>(
+  const waitForStatus = <Status extends TerminalStatus>(
     status: Status,
     options: { readonly timeout?: Duration } = {},
-  ): Promise<WaitOutcome<Status, Output, "run_terminated" | "timeout">> {
-    const end = await child.waitForEnd(status, options.timeout);
-    return end ? waitOutcome<Status, Output>(status, end) : { success: false, cause: "timeout" };
-  }
+  ): RunPromise<WaitOutcome<Status, Output, "run_terminated" | "timeout">> =>
+    child.waitForEnd(status, options.timeout, (end) =>
+      end ? waitOutcome<Status, Output>(status, end) : { success: false, cause: "timeout" },
+    );
   return {
     id: child.runId,
     // The implementation also covers the overload without options, in which only `run_terminated` can come out.

@@ -5,6 +5,7 @@ import type { Args, Json } from "./json.js";
 import type { Logger } from "./logger.js";
 import { checkName } from "./names.js";
 import { checkRetryPolicy } from "./retry.js";
+import type { RunPromise } from "./run-promise.js";
 import type { StandardSchemaV1 } from "./schema.js";
 
 /** What a task's handler gets beside its input. */
@@ -39,7 +40,7 @@ export interface Task<Wire, Output> {
    * Runs the task, or gives what was recorded when it already ran. Rejects with `TaskFailedError` once the attempts
    * are used up, with `NOT_SERIALIZABLE` for an input that JSON cannot hold.
    */
-  start(run: RunContext, ...input: Args<Wire>): Promise<Json<Output>>;
+  start(run: RunContext, ...input: Args<Wire>): RunPromise<Json<Output>>;
   /** The same task with another option; this one stays as it is. */
   with(path: "retry", value: RetryPolicy): Task<Wire, Output>;
 }
@@ -79,7 +80,7 @@ function build<Wire, Output>(call: TaskCall): Task<Wire, Output> {
   return {
     name: call.name,
     // What comes back is the recorded JSON of what the handler returned.
-    start: (run, ...input) => engineOf(run).task(call, input[0]) as Promise<Json<Output>>,
+    start: (run, ...input) => engineOf(run).task(call, input[0]) as RunPromise<Json<Output>>,
     with(_path, value) {
       checkRetryPolicy(value, `Task ${call.name}`);
       return build({ ...call, retry: value });

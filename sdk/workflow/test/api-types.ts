@@ -196,6 +196,43 @@ checks("let a workflow start itself when its result is annotated", () => {
   return down;
 });
 
+// Races
+checks("race promises of the run's calls and what is made of them, and give what the first one gives", () => {
+  const raced = workflow({ name: "raced" }).v("1", {
+    async handler(run) {
+      const child = await survey.startAsChild(run, { customerId: "c" });
+      const first = await run.race([
+        run.events.paid.wait({ timeout: 5 }),
+        run.sleep("s", 1),
+        child.waitForStatus("failed"),
+      ]);
+      if ("cancelled" in first) expectTypeOf(first).toEqualTypeOf<{ cancelled: boolean }>();
+      else if ("timeout" in first && !first.timeout) expectTypeOf(first.data).toEqualTypeOf<{ cents: number }>();
+      const named = await run.race([
+        run.events.paid.wait().then(({ data }) => data.cents),
+        run.sleep("t", 1).then(() => "late" as const),
+        run.race([run.sleep("u", 1).catch((error: Error) => error)]).finally(() => {}),
+      ]);
+      expectTypeOf(named).toEqualTypeOf<number | "late" | Error | { cancelled: boolean }>();
+      const many = await run.race([1, 2].map((i) => run.sleep(`${i}`, i)));
+      expectTypeOf(many).toEqualTypeOf<{ cancelled: boolean }>();
+      const { signal } = new AbortController();
+      expectTypeOf(await run.events.paid.wait({ signal })).toEqualTypeOf<{ timeout: false; data: { cents: number } }>();
+      const both = await run.events.paid.wait({ signal, timeout: { days: 1 } });
+      // @ts-expect-error the time may have run out
+      both.data;
+      // @ts-expect-error nobody knows what an async function waits for
+      run.race([(async () => 1)(), run.sleep("v", 1)]);
+      // @ts-expect-error no promise
+      run.race([1]);
+      // @ts-expect-error not an AbortSignal
+      run.events.paid.wait({ signal: new AbortController() });
+    },
+    events: { paid: event<{ cents: number }>() },
+  });
+  return raced;
+});
+
 // Json and Args
 checks("say what recording does to a type", () => {
   interface Tree {

@@ -49,4 +49,19 @@ const together = workflow({ name: "together" }).v("1.0.0", {
   events: { stop: event() },
 });
 
-export const fixtureWorkflows: readonly ServableVersion[] = [order, retrying, together];
+const approval = workflow({ name: "approval" }).v("1.0.0", {
+  async handler(run) {
+    const stopped = new AbortController();
+    const stop = run.events.stop.wait({ signal: stopped.signal }).catch((reason: unknown) => reason);
+    const first = await run.race([
+      run.events.approved.wait().then(({ data }) => data.by),
+      run.sleep("patience", { hours: 1 }).then(() => "nobody"),
+    ]);
+    stopped.abort("decided");
+    const next = await run.events.approved.wait({ timeout: { days: 1 } });
+    return { first, stop: await stop, next: next.timeout ? null : next.data.by };
+  },
+  events: { approved: event<{ by: string }>(), stop: event() },
+});
+
+export const fixtureWorkflows: readonly ServableVersion[] = [order, retrying, together, approval];

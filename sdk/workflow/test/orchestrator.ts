@@ -194,6 +194,12 @@ function recordsOf(command: Command, of: Orchestrator): RecordBody[] {
       const timeout = command.timeoutMs === undefined ? {} : { timeoutAt: command.timeoutMs };
       return [{ kind: "event", key: command.key, value: { state: "waiting", ...timeout } }];
     }
+    case "event.close":
+      return closed("event", command.key, of);
+    case "sleep.close":
+      return closed("sleep", command.key, of);
+    case "wait.close":
+      return closed("wait", command.key, of);
     case "child.start":
       return [{ kind: "child", key: command.key, value: { state: "started", runId: of.childId(command.key) } }];
     case "child.wait": {
@@ -210,4 +216,13 @@ function recordsOf(command: Command, of: Orchestrator): RecordBody[] {
       return [{ kind: "run", key: "run:#0", value: { state: "failed", error: command.error, ...task } }];
     }
   }
+}
+
+/** The event of a wait that is given up goes to the head of its queue. */
+function closed(kind: "event" | "sleep" | "wait", key: string, of: Orchestrator): RecordBody[] {
+  const last = of.state(key);
+  if (last?.kind === "event" && last.value.state === "received") {
+    of.mailbox.get(parseEntryKey(key)?.address ?? "")?.unshift(last.value.data ?? null);
+  } else if (last?.value.state !== "waiting" && last?.value.state !== "sleeping") return [];
+  return [{ kind, key, value: { state: "closed" } }];
 }

@@ -1,21 +1,26 @@
 /** What an answer asks for, turned into records. */
 import { type Command, childRunId, inputHash, LIMITS, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { Draft } from "./draft.js";
+import { isOpen } from "./state.js";
 
 const KIND_OF = {
   "task.completed": "task",
   "task.failed": "task",
   "task.retry": "task",
   sleep: "sleep",
+  "sleep.close": "sleep",
   "event.wait": "event",
+  "event.close": "event",
   "child.start": "child",
   "child.wait": "wait",
+  "wait.close": "wait",
 } as const;
 
 /** Why an answer's commands cannot be applied, or undefined. An answer is hostile until this says otherwise. */
 export function faultOf(commands: readonly Command[], draft: Draft): string | undefined {
-  const started = new Set<string>();
-  let opened = 0;
+  /** Keys that the answer opens. */
+  const opened = new Set<string>();
+  const closed = new Set<string>();
   for (const [index, command] of commands.entries()) {
     if (command.type === "run.completed" || command.type === "run.failed") {
       if (index !== commands.length - 1) return `${command.type} is not the last command`;
@@ -23,14 +28,21 @@ export function faultOf(commands: readonly Command[], draft: Draft): string | un
     }
     const kind = parseEntryKey(command.key)?.kind;
     if (kind !== KIND_OF[command.type]) return `${command.type} names the entry ${command.key}`;
-    if (command.type === "child.start") started.add(command.key);
-    if (command.type === "child.wait" && !started.has(command.child) && draft.entry(command.child)?.kind !== "child") {
+    if (command.type === "child.wait" && !opened.has(command.child) && draft.entry(command.child)?.kind !== "child") {
       return `child.wait names ${command.child}, which was not started`;
     }
-    if (!command.type.startsWith("task.")) opened++;
+    if (isClose(command)) {
+      const entry = draft.entry(command.key);
+      if (!entry && !opened.has(command.key)) return `${command.type} names ${command.key}, which was not opened`;
+      if (!entry || isOpen(entry)) closed.add(command.key);
+    } else if (!command.type.startsWith("task.")) opened.add(command.key);
   }
-  const open = [...draft.openEntries()].length + opened;
+  const open = [...draft.openEntries()].length + opened.size - closed.size;
   return open > LIMITS.openWaits ? `${open} waits would be open; a run may have ${LIMITS.openWaits}` : undefined;
+}
+
+function isClose(command: Command): command is Extract<Command, { type: `${string}.close` }> {
+  return command.type.endsWith(".close");
 }
 
 /** Applies one command. One that the history already answers changes nothing. */
@@ -50,6 +62,10 @@ export function apply(command: Command, draft: Draft): void {
     case "event.wait":
       if (draft.entry(command.key)) return;
       return draft.put({ kind: "event", key: command.key, value: waiting(command.timeoutMs, draft) });
+    case "event.close":
+    case "sleep.close":
+    case "wait.close":
+      return draft.close(command.key);
     case "child.start":
       return startChild(command, draft);
     case "child.wait":

@@ -7,7 +7,7 @@ import type { Instant } from "./clock.js";
 import { apply, faultOf } from "./commands.js";
 import { Draft, RUN_KEY } from "./draft.js";
 import { findCancel, readMail } from "./mail.js";
-import type { Commit, Mail, NewMessage, Next, RunFacts, Trouble } from "./run.js";
+import type { Commit, Mail, NewMessage, Next, QueuedMail, RunFacts, Trouble } from "./run.js";
 import { addRecord, earliestTimer, type RunState } from "./state.js";
 
 export interface Input {
@@ -27,7 +27,7 @@ export interface Decision {
   readonly children: Commit["children"];
   readonly messages: Commit["messages"];
   readonly seen: number;
-  readonly queued: readonly Mail[];
+  readonly queued: readonly QueuedMail[];
   readonly paused: boolean;
   readonly stalled: boolean;
   readonly startAt: number | undefined;
@@ -230,7 +230,9 @@ export function letGo(
   status: "queued" | "stalled",
   dueAt: number | null,
   trouble: Trouble | undefined,
-): Commit {
+): Commit & { readonly next: { readonly type: "park" } } {
+  // A pause that a checkpoint has read takes effect now: only a message is to wake the run.
+  const isPaused = state.paused && status === "queued";
   return {
     ns: state.facts.ns,
     runId: state.facts.id,
@@ -244,6 +246,6 @@ export function letGo(
     trouble,
     children: [],
     messages: [],
-    next: { type: "park", status, dueAt },
+    next: { type: "park", status: isPaused ? "paused" : status, dueAt: isPaused ? null : dueAt },
   };
 }

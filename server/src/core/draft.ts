@@ -1,7 +1,7 @@
 /** A transition in the making: new records on top of a state that stays untouched until the commit is acknowledged. */
 import { entryKey, type HistoryRecord, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { Instant } from "./clock.js";
-import type { Mail, NewChild } from "./run.js";
+import type { NewChild, QueuedMail } from "./run.js";
 import { dueAtOf, type Entry, isOpen, type RunState } from "./state.js";
 
 type Unnumbered<R> = R extends HistoryRecord ? Omit<R, "n"> : never;
@@ -12,7 +12,7 @@ export class Draft {
   readonly records: HistoryRecord[] = [];
   readonly children: NewChild[] = [];
   readonly #changed = new Map<string, Entry>();
-  queued: Mail[];
+  queued: QueuedMail[];
   paused: boolean;
   stalled: boolean;
   startAt: number | undefined;
@@ -48,10 +48,26 @@ export class Draft {
     for (const [key, entry] of this.#changed) if (!this.state.open.has(key) && isOpen(entry)) yield entry;
   }
 
+  /**
+   * Gives up a wait that the handler has not seen the outcome of. An event that filled it goes back to where it was in
+   * the queue: ahead of all that came after it. What has ended otherwise stays as it is.
+   */
+  close(key: string): void {
+    const entry = this.entry(key);
+    if (entry?.kind === "event" && entry.value.state === "received") {
+      const { message: n, data } = entry.value;
+      const name = parseEntryKey(key)?.address ?? "";
+      const later = this.queued.findIndex((mail) => mail.n > n);
+      this.queued.splice(later < 0 ? this.queued.length : later, 0, { n, body: { kind: "event", name, data } });
+    } else if (!entry || !isOpen(entry)) return;
+    if (entry.kind === "event" || entry.kind === "sleep" || entry.kind === "wait")
+      this.put({ kind: entry.kind, key, value: { state: "closed" } });
+  }
+
   /** Hands queued events to open waits: per name, the oldest event to the wait that was called first. */
   deliverEvents(): void {
     for (let i = 0; i < this.queued.length; ) {
-      const mail = this.queued[i] as Mail;
+      const mail = this.queued[i] as QueuedMail;
       const wait = mail.body.kind === "event" ? this.#firstWait(mail.body.name) : undefined;
       if (wait === undefined || mail.body.kind !== "event") {
         i++;

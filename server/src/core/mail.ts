@@ -59,8 +59,10 @@ function childEnded(body: Extract<Mail["body"], { kind: "child" }>, draft: Draft
       ...(body.error === undefined ? {} : { error: body.error }),
     },
   });
-  draft.news = true;
-  const waits = [...draft.openEntries()].filter((open) => open.kind === "wait" && childOfWait(open.key) === body.key);
+  const open = [...draft.openEntries()];
+  const waits = open.filter(({ kind, key }) => kind === "wait" && childOfWait(key) === body.key);
+  // A child whose end nobody waits for, or no longer, is no reason for a push; unless nothing else is left to wait for.
+  if (waits.length > 0 || open.length === 0) draft.news = true;
   for (const wait of waits.sort((a, b) => a.n - b.n)) {
     draft.put({ kind: "wait", key: wait.key, value: { state: "ended" } });
   }

@@ -51,6 +51,9 @@ export interface Mail {
   readonly body: MessageBody;
 }
 
+/** An event that was read and that nobody has received. */
+export type QueuedMail = Omit<Mail, "acceptedAt">;
+
 export interface NewMessage {
   readonly ns: string;
   readonly runId: string;
@@ -93,7 +96,7 @@ export interface LoadedRun {
   /** Highest message that a commit has read. */
   readonly seen: number;
   /** Events that were read and wait to be received, oldest first. */
-  readonly queued: readonly Mail[];
+  readonly queued: readonly QueuedMail[];
   /** Messages above `seen`, in order. */
   readonly mail: readonly Mail[];
   /** The whole history, `n` = 1, 2, 3, … */

@@ -1,6 +1,6 @@
 /** A run in the memory of whoever holds its lease: the loaded row and history, indexed for decisions. */
 import type { Fence, HistoryRecord } from "@aikirun/protocol";
-import type { LoadedRun, Mail, RunFacts, Trouble } from "./run.js";
+import type { LoadedRun, QueuedMail, RunFacts, Trouble } from "./run.js";
 
 /** The part of a record that says which state the entry is in. */
 export type Entry = HistoryRecord;
@@ -19,7 +19,7 @@ export interface RunState {
   /** Highest message read. */
   seen: number;
   /** Events read and not received yet, oldest first. */
-  queued: readonly Mail[];
+  queued: readonly QueuedMail[];
   /** The whole history, in order: record `n` stands at index `n - 1`. */
   readonly records: HistoryRecord[];
   /** The last record of each key. */

@@ -127,7 +127,7 @@ export class Hold {
   async park(status: "queued" | "stalled", dueAt: number | null, trouble: Trouble | undefined) {
     const commit = letGo(this.state, this.shared.timers.newId("push"), status, dueAt, trouble);
     const outcome = await this.#commit(commit);
-    if (outcome.type === "committed") return this.#parked(commit, dueAt, outcome.mailSeq > commit.seen);
+    if (outcome.type === "committed") return this.#parked(commit, commit.next.dueAt, outcome.mailSeq > commit.seen);
     return outcome.type === "fenced" ? this.retake() : LOST;
   }
 

@@ -1,4 +1,4 @@
-import { type Command, childRunId, entryKey, type HistoryRecord, newId } from "@aikirun/protocol";
+import { type Command, childRunId, entryKey, type HistoryRecord, LIMITS, newId } from "@aikirun/protocol";
 import { describe, expect, it } from "vitest";
 import { commitOf, type Decision, decide, type Input, settle } from "../../src/core/decide.js";
 import type { LoadedRun, Mail, MessageBody } from "../../src/core/run.js";
@@ -184,6 +184,110 @@ describe("events", () => {
     expect(states(step(state, { mail: [paid(1, "x", NOW + 50)], now: later, suspended: true }).records)).toEqual([
       `2 ${EVENT(0)} received`,
     ]);
+  });
+});
+
+describe("a wait that is given up", () => {
+  const opened = (...commands: Command[]): RunState => {
+    const state = stateOf(run());
+    settle(state, step(state, { commands }));
+    return state;
+  };
+  const wait = (index: number): Command => ({ type: "event.wait", key: EVENT(index) });
+  const close = (index: number): Command => ({ type: "event.close", key: EVENT(index) });
+  const sleep: Command = { type: "sleep", key: SLEEP, durationMs: 10 };
+
+  it("takes no event and has no timer any more; to give it up again changes nothing", () => {
+    const state = opened({ ...wait(0), timeoutMs: 60 } as Command, wait(1), sleep);
+    const decision = step(state, { commands: [close(0), { type: "sleep.close", key: SLEEP }] });
+    expect(states(decision.records)).toEqual([`4 ${EVENT(0)} closed`, `5 ${SLEEP} closed`]);
+    expect(decision.next).toEqual({ type: "park", status: "suspended", dueAt: null });
+    settle(state, decision);
+    expect(step(state, { commands: [close(0), { type: "sleep.close", key: SLEEP }] }).records).toEqual([]);
+    const later = { earliest: NOW + 100, latest: NOW + 100 };
+    const next = step(state, { mail: [paid(1, "a"), mail(2, { kind: "wakeup" })], now: later, suspended: true });
+    expect(states(next.records)).toEqual([`6 ${EVENT(1)} received`]);
+  });
+
+  it("lets the event go by that comes in the same commit", () => {
+    const state = opened(wait(0));
+    const decision = step(state, { commands: [close(0), sleep], mail: [paid(1, "a")] });
+    expect(states(decision.records)).toEqual([`2 ${EVENT(0)} closed`, `3 ${SLEEP} sleeping`]);
+    expect(decision.queued.map((m) => m.n)).toEqual([1]);
+  });
+
+  it("gives back what filled it, ahead of all that came later, to the wait that is next", () => {
+    const state = opened(wait(0));
+    settle(state, step(state, { mail: [paid(1, "a"), paid(2, "b")], suspended: true }));
+    const given = step(state, { answer: { state: "more", commands: [close(0)] } });
+    expect(states(given.records)).toEqual([`3 ${EVENT(0)} closed`]);
+    expect(given.queued.map(({ n, body }) => [n, body])).toEqual([
+      [1, { kind: "event", name: "paid", data: "a" }],
+      [2, { kind: "event", name: "paid", data: "b" }],
+    ]);
+    settle(state, given);
+    const decision = step(state, { commands: [wait(1)] });
+    expect(decision.records.at(-1)?.value).toEqual({ state: "received", message: 1, data: "a" });
+    expect(decision.queued.map((m) => m.n)).toEqual([2]);
+  });
+
+  it("gives back to another wait that is open already, and several in their order", () => {
+    const state = opened(wait(0), wait(1), wait(2));
+    settle(state, step(state, { mail: [paid(1, "a"), paid(2, "b")], suspended: true }));
+    const decision = step(state, { commands: [close(1), close(0)] });
+    expect(states(decision.records)).toEqual([
+      `6 ${EVENT(1)} closed`,
+      `7 ${EVENT(0)} closed`,
+      `8 ${EVENT(2)} received`,
+    ]);
+    expect(decision.records.at(-1)?.value).toMatchObject({ message: 1 });
+    expect(decision.queued.map((m) => m.n)).toEqual([2]);
+    expect(decision.next.type).toBe("push");
+  });
+
+  it("stays as it is when it has timed out, and for a child leaves the child alone", () => {
+    const state = opened({ ...wait(0), timeoutMs: 10 } as Command);
+    const later = { earliest: NOW + 100, latest: NOW + 100 };
+    settle(state, step(state, { now: later, suspended: true }));
+    expect(states(step(state, { commands: [close(0), sleep] }).records)).toEqual([`3 ${SLEEP} sleeping`]);
+    const parent = opened(
+      { type: "child.start", key: CHILD, workflow: "survey", version: "1.0.0" },
+      { type: "child.wait", key: WAIT, child: CHILD, status: "completed", timeoutMs: 50 },
+      wait(0),
+    );
+    settle(parent, step(parent, { commands: [{ type: "wait.close", key: WAIT }] }));
+    expect([...parent.open].sort()).toEqual([CHILD, EVENT(0)]);
+    const ended = mail(1, { kind: "child", key: CHILD, status: "completed", output: 1, error: undefined });
+    const decision = step(parent, { mail: [ended], suspended: true });
+    // It is recorded for whoever asks later, and costs no push.
+    expect(states(decision.records)).toEqual([`5 ${CHILD} ended`]);
+    expect(decision.next).toEqual({ type: "park", status: "suspended", dueAt: null });
+  });
+
+  it("counts no more among the open ones", () => {
+    const commands = Array.from({ length: LIMITS.openWaits }, (_, i) => wait(i));
+    const state = opened(...commands);
+    const input = { mail: [], now: { earliest: NOW, latest: NOW }, suspended: false, maxTold: 500 };
+    const more = wait(LIMITS.openWaits);
+    expect(decide(state, { ...input, answer: { state: "waiting", commands: [more] } })).toMatchObject({
+      code: "BAD_ANSWER",
+      message: expect.stringContaining("10001 waits would be open"),
+    });
+    expect(
+      decide(state, { ...input, answer: { state: "waiting", commands: [close(0), close(0), more] } }),
+    ).toMatchObject({
+      records: [{ value: { state: "closed" } }, { value: { state: "waiting" } }],
+    });
+  });
+
+  it.each<[string, Command]>([
+    ["that was never opened", close(7)],
+    ["under another's key", { type: "sleep.close", key: EVENT(0) }],
+  ])("is refused %s", (_, command) => {
+    const state = opened(wait(0));
+    const answer = { state: "waiting" as const, commands: [command] };
+    const input = { answer, mail: [], now: { earliest: NOW, latest: NOW }, suspended: false, maxTold: 500 };
+    expect(decide(state, input)).toMatchObject({ code: "BAD_ANSWER" });
   });
 });
 

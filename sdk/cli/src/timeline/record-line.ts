@@ -33,6 +33,7 @@ const done = (text: string): Said => ({ mark: pc.green("✓"), text });
 const failed = (text: string): Said => ({ mark: pc.red("✗"), text });
 const open = (text: string): Said => ({ mark: pc.cyan("…"), text });
 const closed = (text: string): Said => ({ mark: pc.yellow("○"), text });
+const givenUp = (openMs: number): Said => closed(`given up after ${durationText(openMs)}`);
 
 /** `openMs`: since the entry's first record. Instants are told as the first column tells them, after the run's start. */
 function describe(record: HistoryRecord, createdAt: number, openMs: number): Said {
@@ -41,10 +42,12 @@ function describe(record: HistoryRecord, createdAt: number, openMs: number): Sai
       return describeTask(record.value, createdAt);
     case "sleep":
       if (record.value.state === "sleeping") return open(`sleeps until ${offsetText(record.value.wakeAt - createdAt)}`);
+      if (record.value.state === "closed") return givenUp(openMs);
       return record.value.state === "completed" ? done(`slept ${durationText(openMs)}`) : closed("woken early");
     case "event":
       if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, createdAt)}`);
       if (record.value.state === "timedOut") return closed(`timed out after ${durationText(openMs)}`);
+      if (record.value.state === "closed") return givenUp(openMs);
       return done(`received ${record.value.data === undefined ? "" : payloadText(record.value.data)}`.trimEnd());
     case "child":
       if (record.value.state === "started") return open(`started ${record.value.runId}`);
@@ -53,6 +56,7 @@ function describe(record: HistoryRecord, createdAt: number, openMs: number): Sai
       );
     case "wait":
       if (record.value.state === "waiting") return open(`waits${untilText(record.value.timeoutAt, createdAt)}`);
+      if (record.value.state === "closed") return givenUp(openMs);
       return record.value.state === "ended" ? done("child ended") : closed(`timed out after ${durationText(openMs)}`);
     case "run":
       if (record.value.state === "completed") return done("completed");

@@ -6,17 +6,20 @@
 import type { Command, HistoryRecord, PushedRun, TerminalStatus } from "@aikirun/protocol";
 import { AikiError, childRunId, entryKey } from "@aikirun/protocol/canonical";
 import { type Duration, durationMs } from "../duration.js";
-import type { ChildCall, ChildEnd, EventOutcome, RunEngine, StartedChild } from "../engine.js";
+import type { ChildCall, ChildEnd, EventOutcome, EventWaitOptions, RunEngine, StartedChild } from "../engine.js";
 import { TaskFailedError } from "../errors.js";
 import type { AnyEvent } from "../event.js";
 import { checkName } from "../names.js";
 import { copyJson } from "../record.js";
 import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
-import { type AskedCall, describeCall } from "./divergence.js";
+import { CallPromise } from "./call-promise.js";
+import { type AskedCall, describeCall, describeClose } from "./divergence.js";
 import { settles } from "./history.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
 import type { Journal, Settle } from "./journal.js";
+import { PendingCall } from "./pending-call.js";
+import { raceOf } from "./race.js";
 
 /** A task that may run now: called for the first time, or to be tried again. */
 export interface StartableTask {
@@ -36,12 +39,15 @@ export class Calls implements RunEngine {
   /** Tasks that wait for their next attempt, by their key. */
   readonly #retrying = new Map<string, Omit<StartableTask, "taskAttempt">>();
   /** Children with a reference id, by their key, each with the address that its input has. */
-  readonly #referenced = new Map<string, { readonly address: string; readonly child: Promise<StartedChild> }>();
+  readonly #referenced = new Map<string, { readonly address: string; readonly child: CallPromise<StartedChild> }>();
   /** The last record of each key that came while this invocation went on: news to its call, made already or later. */
   readonly #news = new Map<string, HistoryRecord>();
   readonly #failedTasks = new WeakMap<Error, string>();
   readonly #onCall: () => void;
-  #open = 0;
+  readonly #count = (change: 1 | -1): void => {
+    this.#awaited += change;
+  };
+  #awaited = 0;
   #closed = false;
 
   /** Commands of sleeps, waits and children, in the order of the calls. Whoever answers takes them out. */
@@ -57,9 +63,9 @@ export class Calls implements RunEngine {
     this.#onCall = onCall;
   }
 
-  /** Whether any call's promise has not settled. */
-  get anyOpen(): boolean {
-    return this.#open > 0;
+  /** Whether anybody waits for a call that has not settled. */
+  get anyAwaited(): boolean {
+    return this.#awaited > 0;
   }
 
   /** After this no call does anything: its promise stays open for ever. */
@@ -118,7 +124,7 @@ export class Calls implements RunEngine {
     return undefined;
   }
 
-  task(call: TaskCall, input: unknown): Promise<unknown> {
+  task(call: TaskCall, input: unknown): CallPromise<unknown> {
     return this.#call(() => {
       const addressed = addressInput("task", call.name, input, `Task ${call.name} was given an input`);
       const { key, entry } = this.#journal.call(addressed.firstKey);
@@ -128,11 +134,11 @@ export class Calls implements RunEngine {
       if (entry === undefined || retrying?.due) {
         this.startable.push({ key, call, input: addressed, taskAttempt: (retrying?.attempts ?? 0) + 1 });
       } else if (retrying) this.#retrying.set(key, { key, call, input: addressed });
-      return this.#settled(key, entry, (record) => this.#taskResult(call.name, record));
+      return this.#settled(key, entry, (record) => this.#taskResult(call.name, record)).promise;
     });
   }
 
-  sleep(name: string, duration: Duration): Promise<{ cancelled: boolean }> {
+  sleep(name: string, duration: Duration): CallPromise<{ cancelled: boolean }> {
     return this.#call(() => {
       checkName(name, "A sleep's name");
       const sleepMs = durationMs(duration, `Sleep ${name}`);
@@ -141,28 +147,39 @@ export class Calls implements RunEngine {
         this.#ask("sleep", name);
         this.commands.push({ type: "sleep", key, durationMs: sleepMs });
       }
-      return this.#settled(key, entry, ({ value }) => ({ cancelled: value.state === "cancelled" }));
+      const read = ({ value }: HistoryRecord) => ({ cancelled: value.state === "cancelled" });
+      return this.#settled(key, entry, read, "sleep").promise;
     });
   }
 
-  waitForEvent(name: string, event: AnyEvent, timeout: Duration | undefined): Promise<EventOutcome> {
+  waitForEvent(name: string, event: AnyEvent, { timeout, signal }: EventWaitOptions): CallPromise<EventOutcome> {
     return this.#call(() => {
+      checkSignal(signal, name);
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of event ${name}`);
       const { key, entry } = this.#journal.call(entryKey("event", name, 0));
       if (entry === undefined) {
         this.#ask("event", name);
         this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
       }
-      const outcome = this.#settled(key, entry, eventOutcome);
-      return event.schema ? handled(outcome.then((received) => checkedData(name, event, received))) : outcome;
+      const read = event.schema
+        ? (record: HistoryRecord) => checkedData(name, event, eventOutcome(record))
+        : eventOutcome;
+      const call = this.#settled(key, entry, read, "event");
+      if (signal) this.#closeOnAbort(call, signal);
+      return call.promise;
     });
+  }
+
+  /** Settles as the first of them; the calls that the others wait for are closed. */
+  race(promises: readonly unknown[]): CallPromise<unknown> {
+    return this.#call(() => raceOf(promises));
   }
 
   /**
    * Settles at once: the child's run id follows from the parent's and the key. A reference id stands in the key for the
    * input, so that a second call with it gives the same child.
    */
-  startChild(call: ChildCall, input: unknown): Promise<StartedChild> {
+  startChild(call: ChildCall, input: unknown): CallPromise<StartedChild> {
     return this.#call(() => {
       const address = `${call.workflow}:${call.version}`;
       const subject = `${call.workflow}@${call.version}`;
@@ -184,41 +201,44 @@ export class Calls implements RunEngine {
     });
   }
 
-  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput, input: unknown): Promise<StartedChild> {
+  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput, input: unknown): CallPromise<StartedChild> {
     const subject = `${call.workflow}@${call.version}`;
     const { key, entry } = this.#journal.call(firstKey);
     const started = (runId: string): StartedChild => ({
       runId,
-      waitForEnd: (awaited, timeout) => this.#waitForChild(key, subject, awaited, timeout),
+      waitForEnd: (awaited, timeout, read) => this.#waitForChild(key, subject, awaited, timeout, read),
     });
-    const ask = (): Promise<StartedChild> => {
+    const ask = (): CallPromise<StartedChild> => {
       if (entry === undefined) {
         this.#ask("child", subject, addressed.text);
         this.commands.push(startCommand(key, call, addressed));
       }
-      return Promise.resolve(started(childRunId(this.#run.id, key)));
+      return given(started(childRunId(this.#run.id, key)));
     };
     if (entry !== undefined) return ask();
     const checked = check(call.inputSchema, input, `The input of child ${subject}`);
-    return checked instanceof Promise ? handled(checked.then(() => this.#call(ask))) : ask();
+    return checked instanceof Promise ? CallPromise.handled(given(checked.then(() => this.#call(ask)))) : ask();
   }
 
-  #waitForChild(
+  #waitForChild<Result>(
     child: string,
     subject: string,
     awaited: TerminalStatus,
     timeout: Duration | undefined,
-  ): Promise<ChildEnd | undefined> {
+    read: (end: ChildEnd | undefined) => Result,
+  ): CallPromise<Result> {
     return this.#call(() => {
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, `The timeout of child ${subject}`);
       const { key, entry } = this.#journal.call(entryKey("wait", `${child}/${awaited}`, 0));
       const end = this.#journal.look(child);
-      const result = (record: HistoryRecord): ChildEnd | undefined =>
-        record.value.state === "timedOut" ? undefined : childEnd(this.#news.get(child) ?? this.#journal.last(end));
-      if (entry !== undefined) return this.#settled(key, entry, result);
+      const result = (record: HistoryRecord): Result =>
+        read(
+          record.value.state === "timedOut" ? undefined : childEnd(this.#news.get(child) ?? this.#journal.last(end)),
+        );
+      if (entry !== undefined) return this.#settled(key, entry, result, "wait").promise;
       // The child's end was recorded before this wait was: it needs no entry of its own.
       const seen = childEnd(this.#news.get(child) ?? this.#journal.offered(end));
-      if (seen) return Promise.resolve(seen);
+      if (seen) return given(read(seen));
       if (childEnd(this.#journal.last(end))) return this.#settledLate(child, result);
       this.#ask("wait for child", `${subject} to be ${awaited}`);
       this.commands.push({
@@ -228,18 +248,18 @@ export class Calls implements RunEngine {
         status: awaited,
         ...(timeoutMs !== undefined && { timeoutMs }),
       });
-      return this.#settled(key, undefined, result);
+      return this.#settled(key, undefined, result, "wait").promise;
     });
   }
 
   /** Runs a call; what it throws rejects its promise. */
-  #call<Result>(make: () => Promise<Result>): Promise<Result> {
-    if (this.#closed) return new Promise(() => {});
+  #call<Result>(make: () => CallPromise<Result>): CallPromise<Result> {
     this.#onCall();
+    if (this.#closed) return new CallPromise(() => {});
     try {
       return make();
     } catch (error) {
-      return handled(Promise.reject(error));
+      return CallPromise.handled(new CallPromise((_, reject) => reject(error)));
     }
   }
 
@@ -248,40 +268,51 @@ export class Calls implements RunEngine {
     if (this.#journal.unasked > 0) this.asked.push(describeCall(kind, name, input));
   }
 
-  /** A promise of what `read` makes of the settling record; what `read` throws rejects it. */
-  #settled<Result>(key: string, entry: number | undefined, read: (record: HistoryRecord) => Result): Promise<Result> {
-    return this.#promise(read, (settle) => {
-      const news = this.#news.get(key);
-      const offered = news && settles(news) ? news : this.#journal.offered(entry);
-      if (offered) settle(offered);
-      else if (entry !== undefined) this.#journal.await(entry, settle);
-      else this.#fresh.set(key, settle);
-    });
+  /** A call that the settling record of an entry ends. With a `kind` it is a wait, which can be given up. */
+  #settled<Result>(
+    key: string,
+    entry: number | undefined,
+    read: (record: HistoryRecord) => Result | Promise<Result>,
+    kind?: WaitKind,
+  ): PendingCall<Result> {
+    const giveUp = kind && (() => this.#giveUp(kind, key, entry));
+    const call = new PendingCall({ read, count: this.#count, giveUp });
+    const settle: Settle = (record) => call.settle(record);
+    const news = this.#news.get(key);
+    const offered = news && settles(news) ? news : this.#journal.offered(entry);
+    // An entry that was given up settles nothing, also when the code has changed and holds on to it.
+    if (this.#journal.isClosed(entry)) return call;
+    if (offered) settle(offered);
+    else if (entry !== undefined) this.#journal.await(entry, settle);
+    else this.#fresh.set(key, settle);
+    return call;
   }
 
-  #settledLate<Result>(child: string, read: (record: HistoryRecord) => Result): Promise<Result> {
-    return this.#promise(read, (settle) => {
-      const waits = this.#lateWaits.get(child);
-      if (waits) waits.push(settle);
-      else this.#lateWaits.set(child, [settle]);
-    });
+  #settledLate<Result>(child: string, read: (record: HistoryRecord) => Result): CallPromise<Result> {
+    const call = new PendingCall({ read, count: this.#count, giveUp: () => {} });
+    const settle: Settle = (record) => call.settle(record);
+    const waits = this.#lateWaits.get(child);
+    if (waits) waits.push(settle);
+    else this.#lateWaits.set(child, [settle]);
+    return call.promise;
   }
 
-  #promise<Result>(read: (record: HistoryRecord) => Result, register: (settle: Settle) => void): Promise<Result> {
-    this.#open++;
-    const promise = new Promise<Result>((resolve, reject) => {
-      register((record) => {
-        this.#open--;
-        try {
-          resolve(read(record));
-        } catch (error) {
-          // Not now: a record that is offered already settles before there is a promise.
-          queueMicrotask(() => handled(promise));
-          reject(error);
-        }
-      });
-    });
-    return promise;
+  /** Nobody waits for this entry any more: asks for its close, unless that is recorded or it has ended by itself. */
+  #giveUp(kind: WaitKind, key: string, entry: number | undefined): void {
+    if (this.#closed) return;
+    this.#onCall();
+    this.#fresh.delete(key);
+    if (!this.#journal.close(entry)) return;
+    if (this.#journal.unasked > 0) this.asked.push({ call: describeClose(key), input: undefined });
+    this.commands.push({ type: `${kind}.close`, key });
+  }
+
+  #closeOnAbort<Result>(call: PendingCall<Result>, signal: AbortSignal): void {
+    const abort = (): void => {
+      if (!this.#closed) call.abort(signal.reason);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    call.whenOver(() => signal.removeEventListener("abort", abort));
   }
 
   #taskResult(name: string, record: HistoryRecord): unknown {
@@ -293,10 +324,20 @@ export class Calls implements RunEngine {
   }
 }
 
-/** A handler may await a promise long after it was rejected, or never: that must not bring down the process. */
-function handled<Result>(promise: Promise<Result>): Promise<Result> {
-  promise.catch(() => {});
-  return promise;
+/** The entries that wait for something, and can be given up. */
+type WaitKind = "event" | "sleep" | "wait";
+
+function given<Value>(value: Value | Promise<Value>): CallPromise<Value> {
+  return new CallPromise((resolve) => resolve(value));
+}
+
+/** Throws the signal's reason when it has been aborted. */
+function checkSignal(signal: AbortSignal | undefined, event: string): void {
+  if (signal === undefined) return;
+  if (typeof signal?.addEventListener !== "function") {
+    throw new AikiError("INVALID_ARGUMENT", `The signal of the wait for event ${event} is not an AbortSignal.`);
+  }
+  signal.throwIfAborted();
 }
 
 function eventOutcome(record: HistoryRecord): EventOutcome {

@@ -7,6 +7,11 @@ const MAX_LINE_CHARS = 2_000;
 const MAX_INPUT_CHARS = 80;
 const HASH_CHARS = 8;
 
+/** `close of event paid #1`: a wait that was given up. */
+export function describeClose(key: string): string {
+  return `close of ${describeKey(key, () => undefined)}`;
+}
+
 /** A call that history does not know, as a person reads it. */
 export interface AskedCall {
   /** `task charge-card` */
@@ -26,14 +31,16 @@ function cut(inputText: string): string {
 /** The text of an input by its hash, where it is known. */
 type InputText = (hash: string) => string | undefined;
 
-/** The keys that nothing asked for and the new calls, as a person reads them. */
+/** The keys that nothing asked for, those that nothing gave up, and the new calls, as a person reads them. */
 export function divergenceOf(
   leftoverKeys: readonly string[],
+  unclosedKeys: readonly string[],
   asked: readonly AskedCall[],
   inputText: InputText,
 ): Divergence {
   const asks = asked.slice(0, MAX_LINES).map(({ call, input }) => (input === undefined ? call : `${call} ${input}`));
-  return { leftover: leftoverKeys.slice(0, MAX_LINES).map((key) => describeKey(key, inputText)), asked: asks };
+  const leftover = leftoverKeys.slice(0, MAX_LINES).map((key) => describeKey(key, inputText));
+  return { leftover: [...leftover, ...unclosedKeys.map(describeClose)].slice(0, MAX_LINES), asked: asks };
 }
 
 /** The same for runs that diverge at the same call, whatever its input and however far each of them has come. */

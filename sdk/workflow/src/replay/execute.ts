@@ -74,6 +74,8 @@ const QUIET_TURNS = 2;
 const NO_ROOM =
   "Aiki: a task's outcome does not fit into this answer, so the task will run again. Return smaller values.";
 const PLAIN_AWAIT = "It runs again on every replay, and may give another value then: put it into a task.";
+/** Versions whose handlers were seen to go on by themselves, from something that is not recorded. */
+const awaitsPlainly = new WeakSet<ServableVersion>();
 const warnedOf = new WeakSet<ServableVersion>();
 /** Never rejects: what user code throws ends the run or a task. */
 export function execute(options: ExecuteOptions): Promise<Execution> {
@@ -104,9 +106,13 @@ class Invocation {
   readonly #news: HistoryRecord[] = [];
   /** Grows with every call, result and end: tells whether anything happened meanwhile. */
   #activity = 0;
+  /** How much had happened when nothing more did for a while. */
+  #quietAt = -1;
   #wake: (() => void) | undefined;
   /** The handler's end. */
   #ended: Command | undefined;
+  /** The handler runs because of something that it was shown here. */
+  #stepping = true;
   /** The handler has seen a result that is not committed: no task starts before it is. */
   #ahead = false;
   /** The handler has come to what no earlier invocation has seen. */
@@ -128,7 +134,7 @@ class Invocation {
     this.#history = options.history ?? new History(options.records);
     this.#journal = new Journal(this.#history);
     this.#checkpoint = options.checkpoint;
-    this.#calls = new Calls(options.run, this.#journal, () => this.#happened());
+    this.#calls = new Calls(options.run, this.#journal, () => this.#called());
   }
 
   execute(): Promise<Execution> {
@@ -149,7 +155,7 @@ class Invocation {
     try {
       void this.#handle();
       await this.#drained();
-      await this.#offerRecords();
+      await this.#replay();
       return await goOn();
     } finally {
       this.#calls.close();
@@ -187,13 +193,32 @@ class Invocation {
     this.#happened();
   }
 
+  /**
+   * Shows the handler what is recorded. A result that it has not asked for yet lies behind an await that is not
+   * recorded: the later ones are held back until the handler gets there, so that they come in the order of the first
+   * time. A handler that waits for one of those and does nothing for a while is of changed code: it gets all of them.
+   */
+  async #replay(): Promise<void> {
+    await this.#offerRecords("asked");
+    while (this.#journal.offersMore && !this.#ended && !this.#stopped) {
+      const changed = this.#calls.anyAwaited && (await this.#quiet(this.#options.graceMs ?? GRACE_MS));
+      if (!this.#calls.anyAwaited) await this.#happening();
+      await this.#drained();
+      await this.#offerRecords(changed ? "any" : "asked");
+    }
+  }
+
   /** Offers the recorded results one at a time; the handler goes on from each before it sees the next. */
-  #offerRecords(): Promise<void> {
+  #offerRecords(wanted: "asked" | "any"): Promise<void> {
     return new Promise((resolve) => {
+      this.#stepping = true;
       const step = (): void => {
-        for (let offer = this.#journal.offerNext(); offer; offer = this.#journal.offerNext()) {
-          if (this.#calls.settleRecorded(offer.record, offer.entry)) return this.#host.afterMicrotasks(step);
+        for (let offer = this.#journal.offerNext(wanted); offer; offer = this.#journal.offerNext(wanted)) {
+          if (!this.#calls.settleRecorded(offer.record, offer.entry)) continue;
+          this.#activity++;
+          return this.#host.afterMicrotasks(step);
         }
+        this.#stepping = false;
         resolve();
       };
       step();
@@ -227,10 +252,27 @@ class Invocation {
         continue;
       }
       if (this.#ended) return this.#answer();
-      if (this.#running.size === 0 && this.#calls.anyOpen) return this.#answer();
+      if (this.#running.size === 0 && this.#calls.anyAwaited) {
+        if (!this.#mayGoOn() || (await this.#quiet(this.#options.graceMs ?? GRACE_MS))) return this.#answer();
+        continue;
+      }
       if (this.#running.size === 0) this.#warnOfPlainAwait();
       await this.#happening();
     }
+  }
+
+  /** Whether a handler at rest may be on its way to something that is not recorded. */
+  #mayGoOn(): boolean {
+    return awaitsPlainly.has(this.#options.workflow);
+  }
+
+  /** The handler made a call; also one that comes too late for the answer. */
+  #called(): void {
+    if (!this.#stepping) {
+      awaitsPlainly.add(this.#options.workflow);
+      this.#warnOfPlainAwait();
+    }
+    this.#happened();
   }
 
   /** Whether there is something that should not wait for the tasks that still run, or that new ones wait for. */
@@ -264,8 +306,10 @@ class Invocation {
   /** Shows the handler what came with a commit, as a later replay will: one at a time, after the results before it. */
   async #showNews(): Promise<void> {
     for (let record = this.#news.shift(); record && !this.#stopped; record = this.#news.shift()) {
+      this.#stepping = true;
       this.#calls.settleNews(record);
       await this.#drained();
+      this.#stepping = false;
     }
   }
 
@@ -281,11 +325,11 @@ class Invocation {
       if (this.#journal.unasked === 0) return { fits: true };
       if (this.#ended?.type === "run.completed" && asked.length === 0) return { fits: true };
       if (!(await this.#rested())) continue;
-      const atPlainAwait = !this.#ended && !this.#calls.anyOpen;
+      const atPlainAwait = !this.#ended && !this.#calls.anyAwaited;
       if (atPlainAwait) await this.#happening();
       else if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) break;
     }
-    const leftovers = this.#journal.leftovers();
+    const leftovers = [...this.#journal.leftovers(), ...this.#journal.unclosed()];
     const thrown = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
     const alike = likenessOf(leftovers, asked, thrown);
     return { fits: false, divergence: this.#divergence(), alike, ...(thrown && { thrown }) };
@@ -308,8 +352,10 @@ class Invocation {
       if (!outcome.record) continue;
       this.#ahead = true;
       this.#beyondHistory = true;
+      this.#stepping = true;
       this.#calls.settleFresh(outcome.record);
       await this.#drained();
+      this.#stepping = false;
     }
   }
 
@@ -370,7 +416,7 @@ class Invocation {
 
   #divergence(): Divergence {
     const inputText = knownInputs(this.#options.run.input, this.#history.records);
-    return divergenceOf(this.#journal.leftovers(), this.#calls.asked, inputText);
+    return divergenceOf(this.#journal.leftovers(), this.#journal.unclosed(), this.#calls.asked, inputText);
   }
 
   #stop(why: "out of time" | "abandoned"): void {
@@ -411,6 +457,7 @@ class Invocation {
   /** True when nothing has happened for so long; false as soon as something did. */
   async #quiet(ms: number): Promise<boolean> {
     const before = this.#activity;
+    if (before === this.#quietAt) return true;
     let stopTimer = (): void => {};
     const passed = new Promise<void>((resolve) => {
       stopTimer = this.#host.setTimer(ms, resolve);
@@ -418,7 +465,9 @@ class Invocation {
     await Promise.race([passed, this.#happening()]);
     stopTimer();
     // Where the process was blocked meanwhile, input that it has not read yet may still make something happen.
-    return this.#activity === before && (await this.#rested());
+    if (this.#activity !== before || !(await this.#rested())) return false;
+    this.#quietAt = before;
+    return true;
   }
 
   /** Drops the lines that an earlier invocation has written. */

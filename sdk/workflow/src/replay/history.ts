@@ -13,6 +13,7 @@ export class History {
   readonly #settling: HistoryRecord[] = [];
   readonly #settlingSlots: number[] = [];
   #seenN = -1;
+  #closed = 0;
   #readers = 0;
 
   /** `records` in the order of `n`. */
@@ -49,6 +50,7 @@ export class History {
         this.#slots.set(record.key, slot);
       }
       this.#last[slot] = record;
+      if (record.value.state === "closed") this.#closed++;
       if (settles(record)) {
         this.#settling.push(record);
         this.#settlingSlots.push(slot);
@@ -64,6 +66,11 @@ export class History {
   /** How many keys, and so slots, there are. */
   get size(): number {
     return this.#last.length;
+  }
+
+  /** How many of them were given up. */
+  get closed(): number {
+    return this.#closed;
   }
 
   slot(key: string): number | undefined {
@@ -101,10 +108,10 @@ export function settles(record: HistoryRecord): boolean {
     case "task":
       return record.value.state !== "retrying";
     case "sleep":
-      return record.value.state !== "sleeping";
+      return record.value.state !== "sleeping" && record.value.state !== "closed";
     case "event":
     case "wait":
-      return record.value.state !== "waiting";
+      return record.value.state !== "waiting" && record.value.state !== "closed";
     case "child":
       return record.value.state === "ended";
     case "run":

@@ -7,7 +7,7 @@ export type Settle = (record: HistoryRecord) => void;
 /** What of a run's history one invocation's handler has asked for and seen so far. Entries are slots of the history. */
 export class Journal {
   readonly #history: History;
-  /** By slot: 1 when a call asked for it. */
+  /** By slot: 1 when a call asked for it, 2 when its recorded close was asked for as well. */
   readonly #asked: Uint8Array;
   /** By slot: the last of its settling records that replay has come to. */
   readonly #offered: (HistoryRecord | undefined)[];
@@ -21,7 +21,7 @@ export class Journal {
 
   constructor(history: History) {
     this.#history = history;
-    this.#unasked = history.size;
+    this.#unasked = history.size + history.closed;
     this.#asked = new Uint8Array(history.size);
     this.#offered = new Array(history.size);
     this.#settle = new Array(history.size);
@@ -58,6 +58,21 @@ export class Journal {
     return entry === undefined ? undefined : this.#history.last(entry);
   }
 
+  isClosed(entry: number | undefined): boolean {
+    return this.last(entry)?.value.state === "closed";
+  }
+
+  /** A call gives up its entry. True when that is new; false when it is recorded, or the entry has ended by itself. */
+  close(entry: number | undefined): boolean {
+    if (entry === undefined) return true;
+    if (!this.isClosed(entry)) return isUnseen(this.last(entry));
+    if (this.#asked[entry] === 1) {
+      this.#asked[entry] = 2;
+      this.#unasked--;
+    }
+    return false;
+  }
+
   /** The last of an entry's settling records that replay has come to. */
   offered(entry: number | undefined): HistoryRecord | undefined {
     return entry === undefined ? undefined : this.#offered[entry];
@@ -76,17 +91,26 @@ export class Journal {
     return settle;
   }
 
-  /** The next settling record in recorded order, marked as offered, with its entry; undefined when all were. */
-  offerNext(): { readonly record: HistoryRecord; readonly entry: number } | undefined {
+  /**
+   * The next settling record in recorded order, marked as offered, with its entry; undefined when all were, or when it
+   * is one that no call asked for and `asked` are wanted.
+   */
+  offerNext(wanted: "asked" | "any"): { readonly record: HistoryRecord; readonly entry: number } | undefined {
     const record = this.#history.settling(this.#next);
     const entry = this.#history.settlingSlot(this.#next);
-    if (!record || entry === undefined) return undefined;
+    if (!record || entry === undefined || (wanted === "asked" && this.#asked[entry] === 0)) return undefined;
     this.#next++;
     this.#offeredN = record.n;
     this.#offered[entry] = record;
     return { record, entry };
   }
 
+  /** Whether there are recorded results that were not offered. */
+  get offersMore(): boolean {
+    return this.#history.settling(this.#next) !== undefined;
+  }
+
+  /** Recorded calls and closes that nothing asked for. */
   get unasked(): number {
     return this.#unasked;
   }
@@ -96,6 +120,11 @@ export class Journal {
     return this.#history.keys().filter((_, entry) => this.#asked[entry] === 0);
   }
 
+  /** Keys that were called and not given up, as history says that they were. */
+  unclosed(): string[] {
+    return this.#history.keys().filter((_, entry) => this.#asked[entry] === 1 && this.isClosed(entry));
+  }
+
   /**
    * Whether an earlier invocation has already run the code that stands at this point. An invocation goes on from every
    * result that it records, so all code up to and after the last record of its making has been run before.
@@ -103,4 +132,10 @@ export class Journal {
   get seenBefore(): boolean {
     return this.#offeredN <= this.#history.seenN;
   }
+}
+
+/** Whether something may still come of an entry that was not seen to settle: a close changes that. */
+function isUnseen(last: HistoryRecord | undefined): boolean {
+  const state = last?.value.state;
+  return state === "waiting" || state === "sleeping" || state === "received";
 }

@@ -1,13 +1,19 @@
 import type { PushedRun } from "@aikirun/protocol";
-import { attachEngine, type EventWaiter, type RunEngine, type WorkflowRun } from "../engine.js";
+import {
+  attachEngine,
+  type EventWaiter,
+  type EventWaitOptions,
+  type RunContext,
+  type RunEngine,
+  type WorkflowRun,
+} from "../engine.js";
 import type { EventMap } from "../event.js";
 import type { Logger } from "../logger.js";
 
 /** The `run` that a handler gets. */
 export function runObject(run: PushedRun, events: EventMap, logger: Logger, engine: RunEngine): WorkflowRun<EventMap> {
   const waiters = Object.entries(events).map(([name, event]) => {
-    const wait = (options?: { timeout?: Parameters<RunEngine["waitForEvent"]>[2] }) =>
-      engine.waitForEvent(name, event, options?.timeout);
+    const wait = (options: EventWaitOptions = {}) => engine.waitForEvent(name, event, options);
     // Without a timeout the outcome is never a timeout, which the overloads of `wait` say and one function cannot.
     return [name, { wait } as unknown as EventWaiter<never>] as const;
   });
@@ -20,6 +26,8 @@ export function runObject(run: PushedRun, events: EventMap, logger: Logger, engi
       logger,
       events: Object.fromEntries(waiters),
       sleep: (name, duration) => engine.sleep(name, duration),
+      // What comes out is what one of the promises gives.
+      race: engine.race.bind(engine) as RunContext["race"],
     },
     engine,
   );

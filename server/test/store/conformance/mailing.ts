@@ -15,6 +15,7 @@ import {
   park,
   pick,
   suspend,
+  waiting,
 } from "./arena.js";
 
 const MANY = 1_000;
@@ -122,6 +123,29 @@ export function mailingTests(given: () => Arena): void {
     });
     await commit(store, read, { seen: 7, queued: [2] });
     expect(await store.append(message(run), 2)).toEqual({ type: "appended", n: 8 });
+  });
+
+  it("takes an event back into the queue that had been received", async () => {
+    const [store] = given().stores;
+    const run = await hold(store);
+    for (const data of ["a", "b", "c"]) await store.append(message(run, event("delivered", data)), MANY);
+    const received = await commit(store, run, {
+      seen: 3,
+      queued: [2, 3],
+      records: [
+        waiting(1),
+        { n: 2, kind: "event", key: "event:delivered#0", value: { state: "received", message: 1, data: "a" } },
+      ],
+    });
+    const closed = { n: 3, kind: "event", key: "event:delivered#0", value: { state: "closed" } } as const;
+    await commit(store, received, { queued: [1, 2, 3], records: [closed] });
+    const loaded = await store.load(NS, run.facts.id);
+    expect(loaded?.queued.map(({ n, body }) => [n, body])).toEqual([
+      [1, event("delivered", "a")],
+      [2, event("delivered", "b")],
+      [3, event("delivered", "c")],
+    ]);
+    expect(loaded?.records.at(-1)).toEqual(closed);
   });
 
   it("keeps to the bound when many come together", async () => {
