@@ -283,9 +283,14 @@ describe("a rejection that nobody has awaited yet", () => {
     const late = workflow({ name: "late" }).v("1", {
       async handler(run) {
         const failing = boom.start(run);
+        const derived = [
+          failing.then(() => 1),
+          failing.finally(() => {}),
+          failing.catch(() => Promise.reject(new Error("2"))),
+        ];
         const invalid = run.sleep("", 10);
         await run.sleep("s", 10);
-        await Promise.allSettled([failing, invalid]).then((results) => results.map(({ status }) => status));
+        await Promise.allSettled([failing, invalid, ...derived]).then((results) => results.map(({ status }) => status));
         await failing;
       },
     });
