@@ -6,10 +6,10 @@ import type { AddressInfo } from "node:net";
 import { serveAiki } from "@aikirun/hono";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { parallelV1, sequentialV1 } from "./workflows.js";
+import { all } from "./workflows.js";
 
 const app = new Hono();
-app.all("/api/aiki", serveAiki([sequentialV1, parallelV1]));
+app.all("/api/aiki", serveAiki(all));
 app.post("/floor", async (context) => {
   const body = (await context.req.json()) as { answer: unknown };
   return context.json(body.answer);

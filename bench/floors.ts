@@ -11,6 +11,8 @@ export interface Floors {
   pushMs(count: number): Promise<number>;
   /** Milliseconds of one POST that brings `rows` results and one commit of them all. */
   fanOutMs(rows: number, count: number): Promise<number>;
+  /** Milliseconds of one commit, one POST and one more commit. */
+  wakeMs(count: number): Promise<number>;
   /** POSTs and commits per second, `width` at a time, commits merged. */
   groupedPerSecond(count: number, width: number): Promise<number>;
   close(): Promise<void>;
@@ -78,6 +80,19 @@ export async function floors(databaseUrl: string, endpointUrl: string): Promise<
   return {
     pushMs: (count) => sample(1, count),
     fanOutMs: (rows, count) => sample(rows, count),
+    async wakeMs(count) {
+      const text = body(1);
+      const samples: number[] = [];
+      for (let i = 0; i < count; i++) {
+        samples.push(
+          await elapsedMs(async () => {
+            await commit(0, ["1"]);
+            await commit(0, await post(text));
+          }),
+        );
+      }
+      return median(samples);
+    },
     async groupedPerSecond(count, width) {
       const text = body(1);
       const ms = await elapsedMs(() =>

@@ -1,5 +1,5 @@
 /** The workloads' workflows: a task returns its input + 1. */
-import { task, workflow } from "@aikirun/workflow";
+import { event, task, workflow } from "@aikirun/workflow";
 
 const addOne = task({ name: "add-one", handler: (input: number) => input + 1 });
 
@@ -19,3 +19,16 @@ export const parallelV1 = workflow({ name: "bench-parallel" }).v("1.0.0", {
     return values.length;
   },
 });
+
+export const sleeperV1 = workflow({ name: "bench-sleeper" }).v("1.0.0", {
+  handler: (run, input: { sleepMs: number }) => run.sleep("nap", input.sleepMs),
+});
+
+export const waiterV1 = workflow({ name: "bench-waiter" }).v("1.0.0", {
+  async handler(run): Promise<void> {
+    await run.events.go.wait();
+  },
+  events: { go: event() },
+});
+
+export const all = [sequentialV1, parallelV1, sleeperV1, waiterV1];

@@ -1,7 +1,7 @@
-/** W1 to W4: what a user waits for, measured from outside through the client. */
+/** W1 to W7: what a user waits for, measured from outside through the client. */
 import type { Client } from "@aikirun/client";
 import { concurrently, elapsedMs } from "./figures.js";
-import { parallelV1, sequentialV1 } from "./workflows.js";
+import { parallelV1, sequentialV1, sleeperV1, waiterV1 } from "./workflows.js";
 
 /** Long enough that every wait comes to its end; a run that does not end fails the benchmark. */
 const WAIT = { timeout: { minutes: 5 } } as const;
@@ -36,4 +36,59 @@ export async function throughput(aiki: Client, runs: number, starters: number): 
 /** W4: one run of `tasks` parallel tasks. Milliseconds. */
 export async function fanOut(aiki: Client, tasks: number): Promise<number> {
   return elapsedMs(() => complete(aiki, parallelV1, tasks));
+}
+
+/**
+ * W5: runs that each sleep `sleepMs`, all at once. How late each woke, in milliseconds by the database's clock, from the
+ * instant that was promised to the commit that says so. Throws for one that woke early.
+ */
+export async function lateness(aiki: Client, runs: number, sleepMs: number): Promise<number[]> {
+  const samples: number[] = [];
+  await concurrently(runs, runs, async () => {
+    const handle = await sleeperV1.start(aiki, { sleepMs });
+    const outcome = await handle.waitForStatus("completed", WAIT);
+    if (!outcome.success) throw new Error(`run ${handle.id} did not complete: ${outcome.cause}`);
+    const { records } = await aiki.readHistory(handle.id);
+    const asleep = records.find(({ value }) => value.state === "sleeping");
+    const awake = records.find(({ kind, value }) => kind === "sleep" && value.state === "completed");
+    if (asleep?.value.state !== "sleeping" || !awake) throw new Error(`run ${handle.id} did not sleep`);
+    if (awake.at < asleep.value.wakeAt) throw new Error(`run ${handle.id} woke before its time`);
+    samples.push(awake.at - asleep.value.wakeAt);
+  });
+  return samples;
+}
+
+/** W6: a run waits for an event. From sending it to knowing that the run is complete, in milliseconds. */
+export async function wakeUps(aiki: Client, count: number): Promise<number[]> {
+  const samples: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const handle = await waiterV1.start(aiki);
+    while ((await handle.refresh()).waitsFor.length === 0);
+    const ended = handle.waitForStatus("completed", WAIT);
+    samples.push(
+      await elapsedMs(async () => {
+        await handle.events.go.send();
+        const outcome = await ended;
+        if (!outcome.success) throw new Error(`run ${handle.id} did not complete: ${outcome.cause}`);
+      }),
+    );
+  }
+  return samples;
+}
+
+/** W7: starts runs that sleep for a day, and waits until all of them do. Gives the way to end them. */
+export async function sleepers(aiki: Client, runs: number): Promise<() => Promise<void>> {
+  const outcomes = await sleeperV1.startMany(
+    aiki,
+    Array.from({ length: runs }, () => ({ sleepMs: 86_400_000 })),
+  );
+  const refused = outcomes.find((outcome) => !outcome.success);
+  if (refused) throw new Error(`a sleeper was refused: ${JSON.stringify(refused)}`);
+  for (let awake = true; awake; await new Promise((resolve) => setTimeout(resolve, 250))) {
+    const { runs: left } = await aiki.listRuns({ workflow: sleeperV1.name, status: "queued,running", limit: 1 });
+    awake = left.length > 0;
+  }
+  return async () => {
+    await aiki.cancelRuns({ filter: { workflow: sleeperV1.name } });
+  };
 }

@@ -28,17 +28,19 @@ export async function waitForEnd(
   const onAbort = () => bell.ring();
   signal.addEventListener("abort", onAbort);
   try {
+    let rang = false;
     for (let pauseMs = REREAD_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, REREAD_MOST_MS)) {
-      // Of a run that is held here the bell tells all there is to know: nothing is read until it has ended.
-      while (!signal.aborted && performance.now() < until && dispatcher.holds(ns, runId)) {
-        if (await bell.wait(Math.min(REREAD_FIRST_MS, until - performance.now()))) break;
+      // Of a run that is held here the bell tells all there is to know: nothing is read until it has ended. It may still
+      // be held when the bell has rung.
+      while (!rang && !signal.aborted && performance.now() < until && dispatcher.holds(ns, runId)) {
+        rang = await bell.wait(Math.min(REREAD_FIRST_MS, until - performance.now()));
       }
       const run = await store.getRun(ns, runId);
       if (!run) throw runNotFound(runId);
       if (hasEnded(run.status)) return { ended: true, run };
       const leftMs = until - performance.now();
       if (leftMs <= 0 || signal.aborted) return { ended: false, run };
-      await bell.wait(Math.min(pauseMs, leftMs));
+      rang = await bell.wait(Math.min(pauseMs, leftMs));
     }
   } finally {
     unsubscribe();
