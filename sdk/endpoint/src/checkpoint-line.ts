@@ -24,8 +24,8 @@ export interface CheckpointLine {
 
 /** Longest that one request may take. */
 export const ACK_MS = 10_000;
-/** Requests under way to one orchestrator before further checkpoints wait for company. */
-const REQUESTS = 2;
+/** While a request is under way others wait for company, but no longer than this: one that is slow must not hold up all. */
+const SLOW_MS = 50;
 /** Characters of one request: a larger checkpoint travels alone. */
 const BATCH_CHARS = 512 * 1024;
 
@@ -37,25 +37,32 @@ interface Waiting {
 }
 
 export function checkpointLine(send: HttpSend): CheckpointLine {
-  const lines = new Map<string, { readonly waiting: Waiting[]; underWay: number }>();
+  const lines = new Map<string, { readonly waiting: Waiting[]; busy: boolean }>();
 
   function flush(url: string): void {
     const line = lines.get(url);
-    while (line && line.underWay < REQUESTS && line.waiting.length > 0) {
-      line.underWay++;
-      const batch = line.waiting.splice(0, fitting(line.waiting));
-      void deliver(send, url, batch).finally(() => {
-        line.underWay--;
-        if (line.underWay === 0 && line.waiting.length === 0) lines.delete(url);
-        else flush(url);
-      });
-    }
+    if (!line || line.busy) return;
+    if (line.waiting.length === 0) return void lines.delete(url);
+    const batch = line.waiting.splice(0, fitting(line.waiting));
+    line.busy = true;
+    let isMine = true;
+    const next = (): void => {
+      if (!isMine) return;
+      isMine = false;
+      line.busy = false;
+      flush(url);
+    };
+    const timer = setTimeout(next, SLOW_MS);
+    void deliver(send, url, batch).finally(() => {
+      clearTimeout(timer);
+      next();
+    });
   }
 
   return {
     send: ({ url, token }, body) =>
       new Promise((resolve, reject) => {
-        const line = lines.get(url) ?? { waiting: [], underWay: 0 };
+        const line = lines.get(url) ?? { waiting: [], busy: false };
         lines.set(url, line);
         line.waiting.push({ token, body, resolve, reject });
         flush(url);
