@@ -1,12 +1,16 @@
 import type {
+  ActivateScheduleResult,
   ApiKey,
   CreatedKey,
   CreateKeyBody,
   Endpoint,
   HistoryPage,
   ListRunsQuery,
+  ListSchedulesQuery,
   RegisterEndpointBody,
   RunPage,
+  Schedule,
+  SchedulePage,
   WorkflowClient,
   WorkflowList,
 } from "@aikirun/protocol";
@@ -28,6 +32,9 @@ export interface Client extends WorkflowClient {
   readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
   /** Lets a stalled run go on from where it stands. Rejects with `RUN_ENDED` when it has ended. */
   requeueRun(runId: string): Promise<void>;
+  /** Newest first; `next` goes into `cursor` to read on. */
+  listSchedules(query?: ListSchedulesQuery): Promise<SchedulePage>;
+  getSchedule(scheduleId: string): Promise<Schedule>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
   /** Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set. */
@@ -47,10 +54,23 @@ export interface Client extends WorkflowClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...endpoints(send), ...keys(send) };
+  return { ...runs(send), ...schedules(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
+type ScheduleCalls =
+  | "activateSchedule"
+  | "listSchedules"
+  | "getSchedule"
+  | "pauseSchedule"
+  | "resumeSchedule"
+  | "triggerSchedule"
+  | "deleteSchedule";
+type RunCalls =
+  | Exclude<keyof WorkflowClient, ScheduleCalls>
+  | "requeueRun"
+  | "listRuns"
+  | "readHistory"
+  | "listWorkflows";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -101,6 +121,24 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
     listWorkflows: async () => (await send<WorkflowList>({ method: "GET", path: "/v1/workflows" })).workflows,
+  };
+}
+
+function schedules(send: Transport): Pick<Client, ScheduleCalls> {
+  return {
+    async activateSchedule(body) {
+      const input = jsonOrThrow(body.input, `The input of ${body.workflow}`);
+      return send<ActivateScheduleResult>({ method: "POST", path: "/v1/schedules", body: { ...body, input } });
+    },
+    listSchedules: (query = {}) => send({ method: "GET", path: "/v1/schedules", query }),
+    getSchedule: (scheduleId) => send({ method: "GET", path: path("schedules", scheduleId) }),
+    pauseSchedule: (scheduleId) => send({ method: "POST", path: path("schedules", scheduleId, "pause"), body: {} }),
+    resumeSchedule: (scheduleId) => send({ method: "POST", path: path("schedules", scheduleId, "resume"), body: {} }),
+    triggerSchedule: (scheduleId) =>
+      send({ method: "POST", path: path("schedules", scheduleId, "trigger"), body: { id: newId("run") } }),
+    async deleteSchedule(scheduleId) {
+      await send({ method: "DELETE", path: path("schedules", scheduleId) });
+    },
   };
 }
 

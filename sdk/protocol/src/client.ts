@@ -14,6 +14,7 @@ import type {
   StartRunResult,
   WaitResult,
 } from "./api.js";
+import type { ActivateScheduleBody, ActivateScheduleResult, Schedule, TriggerScheduleResult } from "./schedules.js";
 
 export interface WorkflowClient {
   startRun(body: StartRunBody): Promise<StartRunResult>;
@@ -29,5 +30,12 @@ export interface WorkflowClient {
   sendEvent(runId: string, body: SendEventBody): Promise<{ duplicate: boolean }>;
   /** At most `LIMITS.batchRuns` runs. One outcome for each, in the order given. */
   multicastEvent(body: MulticastBody): Promise<MulticastResult>;
+  /** Rejects with `CRON_INVALID`, `TIME_ZONE_INVALID`, `REFERENCE_CONFLICT`, `TOO_MANY_SCHEDULES`. */
+  activateSchedule(body: ActivateScheduleBody): Promise<ActivateScheduleResult>;
+  /** These reject with `NOT_FOUND` when the schedule was deleted. */
+  pauseSchedule(scheduleId: string): Promise<Schedule>;
+  resumeSchedule(scheduleId: string): Promise<Schedule>;
+  triggerSchedule(scheduleId: string): Promise<TriggerScheduleResult>;
+  deleteSchedule(scheduleId: string): Promise<void>;
   cancelRun(runId: string, body: { reason?: string }): Promise<void>;
 }

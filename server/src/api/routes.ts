@@ -4,11 +4,13 @@ import { eventRoutes } from "./events.js";
 import { keyRoutes } from "./key-routes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
+import { scheduleRoutes } from "./schedules.js";
 import { systemRoutes } from "./system.js";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
   ...eventRoutes,
+  ...scheduleRoutes,
   ...endpointRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),

@@ -20,6 +20,7 @@ const summary = {
   status,
   reference: run.reference,
   parentId: run.parentId,
+  scheduleId: run.scheduleId,
   createdAt: run.createdAt,
   endedAt: run.endedAt,
 };
@@ -66,13 +67,14 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
 }
 
 function conditions(filter: RunFilter): (SQL | undefined)[] {
-  const { workflow, version, reference, parent, createdAfter, createdBefore } = filter;
+  const { workflow, version, reference, parent, schedule, createdAfter, createdBefore } = filter;
   return [
     filter.status && hasStatus(filter.status),
     workflow === undefined ? undefined : eq(run.workflow, workflow),
     version === undefined ? undefined : eq(run.version, version),
     reference === undefined ? undefined : eq(run.reference, reference),
     parent === undefined ? undefined : eq(run.parentId, parent),
+    schedule === undefined ? undefined : eq(run.scheduleId, schedule),
     createdAfter === undefined ? undefined : gt(run.createdAt, createdAfter),
     createdBefore === undefined ? undefined : lt(run.createdAt, createdBefore),
   ];

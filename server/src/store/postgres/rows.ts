@@ -136,6 +136,7 @@ export interface SummaryRow {
   readonly status: RunSummary["status"];
   readonly reference: string | null;
   readonly parentId: string | null;
+  readonly scheduleId: string | null;
   readonly createdAt: number;
   readonly endedAt: number | null;
 }
@@ -148,6 +149,7 @@ export function toSummary(row: SummaryRow): RunSummary {
     status: row.status,
     ...(row.reference === null ? {} : { reference: row.reference }),
     ...(row.parentId === null ? {} : { parent: row.parentId }),
+    ...(row.scheduleId === null ? {} : { schedule: row.scheduleId }),
     createdAt: row.createdAt,
     ...(row.endedAt === null ? {} : { endedAt: row.endedAt }),
   };
