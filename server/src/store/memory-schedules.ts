@@ -18,6 +18,7 @@ export class MemorySchedules implements ScheduleStore {
   readonly #runs: MemoryRuns;
   readonly #options: MemoryStoreOptions;
   readonly #rows = new Map<string, Row>();
+  readonly #byIdentity = new Map<string, Row>();
 
   constructor(runs: MemoryRuns, options: MemoryStoreOptions) {
     this.#runs = runs;
@@ -26,11 +27,10 @@ export class MemorySchedules implements ScheduleStore {
 
   async activate({ updates, ...given }: NewSchedule, max: number): Promise<ActivateOutcome> {
     return this.#statement("activate", () => {
-      const mine = [...this.#rows.values()].filter(({ ns }) => ns === given.ns);
-      const old = mine.find(({ identity }) => identity === given.identity);
+      const old = this.#byIdentity.get(identityOf(given));
       const now = this.#clock();
       if (!old) {
-        if (mine.length >= max) return { type: "too_many" };
+        if (this.#count(given.ns) >= max) return { type: "too_many" };
         const counts = { lastAt: undefined, lastRunId: undefined, started: 0, skipped: 0 };
         const row = { ...given, ...counts, seq: 0, createdAt: now, updatedAt: now };
         return { type: "created", schedule: this.#put(row) };
@@ -73,7 +73,11 @@ export class MemorySchedules implements ScheduleStore {
   }
 
   async deleteSchedule(ns: string, id: string): Promise<boolean> {
-    return this.#statement("deleteSchedule", () => this.#rows.delete(keyOf({ ns, id })));
+    return this.#statement("deleteSchedule", () => {
+      const row = this.#find(ns, id);
+      if (row) this.#byIdentity.delete(identityOf(row));
+      return this.#rows.delete(keyOf({ ns, id }));
+    });
   }
 
   async retimeSchedule(ns: string, id: string, seq: number, nextAt: number | undefined): Promise<boolean> {
@@ -127,8 +131,15 @@ export class MemorySchedules implements ScheduleStore {
     return this.#rows.get(keyOf({ ns, id }));
   }
 
+  #count(ns: string): number {
+    let count = 0;
+    for (const row of this.#rows.values()) if (row.ns === ns) count += 1;
+    return count;
+  }
+
   #put(row: Row): StoredSchedule {
     this.#rows.set(keyOf(row), row);
+    this.#byIdentity.set(identityOf(row), row);
     return this.#read(row);
   }
 
@@ -151,6 +162,10 @@ export class MemorySchedules implements ScheduleStore {
 
 function keyOf({ ns, id }: Pick<Row, "ns" | "id">): string {
   return `${ns}/${id}`;
+}
+
+function identityOf({ ns, identity }: Pick<Row, "ns" | "identity">): string {
+  return `${ns}/${identity}`;
 }
 
 function matches(row: Row, filter: ScheduleFilter): boolean {

@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { newId, scheduledRunId } from "@aikirun/protocol";
+import { scheduledRunId } from "@aikirun/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { fireSchedules } from "../../src/dispatch/schedules.js";
 import type { NewSchedule, Store } from "../../src/store/port.js";
 import { openPostgresStore } from "../../src/store/postgres/store.js";
+import { newSchedule } from "../store/conformance/arena.js";
 import { type TestDatabase, testDatabase } from "../store/database.js";
 
 const SCHEDULES = 100;
@@ -58,30 +59,11 @@ it(`${PROCESSES} processes race for ${SCHEDULES} schedules and are killed again 
 
 async function activateAll(): Promise<NewSchedule[]> {
   const now = store.now().latest;
-  const schedules = Array.from({ length: SCHEDULES }, (_, i): NewSchedule => {
-    const id = newId("sch");
+  const recurrence = { type: "interval", everyMs: EVERY_MS } as const;
+  const schedules = Array.from({ length: SCHEDULES }, (_, i) => {
     // Half of them all at once, the others one after the other.
     const anchorAt = now + (i % 2 === 0 ? 0 : i * 10);
-    return {
-      ns: "default",
-      id,
-      reference: undefined,
-      identity: id,
-      contentHash: "contents",
-      workflow: "report",
-      version: "1.0.0",
-      input: undefined,
-      retry: undefined,
-      timeoutMs: undefined,
-      pool: undefined,
-      requestHash: "hash",
-      recurrence: { type: "interval", everyMs: EVERY_MS },
-      overlapPolicy: "allow",
-      catchUp: "all",
-      anchorAt,
-      nextAt: anchorAt + EVERY_MS,
-      updates: true,
-    };
+    return newSchedule({ recurrence, catchUp: "all", anchorAt, nextAt: anchorAt + EVERY_MS });
   });
   await Promise.all(schedules.map((schedule) => store.activate(schedule, SCHEDULES)));
   return schedules;

@@ -2,35 +2,10 @@ import { newId, scheduledRunId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
 import { fireDue, fireNow } from "../../../src/core/schedule.js";
 import type { NewSchedule, Store, StoredSchedule } from "../../../src/store/port.js";
-import { type Arena, claimAll, databaseNow, end, NS, pick } from "./arena.js";
+import { type Arena, claimAll, databaseNow, end, NS, newSchedule, pick } from "./arena.js";
 
 const MINUTE = 60_000;
 const MAX = 1_000;
-
-function newSchedule(changes: Partial<NewSchedule> = {}): NewSchedule {
-  const id = newId("sch");
-  return {
-    ns: NS,
-    id,
-    reference: undefined,
-    identity: id,
-    contentHash: "contents",
-    workflow: "report",
-    version: "1.0.0",
-    input: { team: "ops" },
-    retry: undefined,
-    timeoutMs: undefined,
-    pool: undefined,
-    requestHash: "hash",
-    recurrence: { type: "interval", everyMs: MINUTE },
-    overlapPolicy: "allow",
-    catchUp: "one",
-    anchorAt: 1_000,
-    nextAt: 1_000 + MINUTE,
-    updates: true,
-    ...changes,
-  };
-}
 
 async function activated(store: Store, changes: Partial<NewSchedule> = {}): Promise<StoredSchedule> {
   const outcome = await store.activate(newSchedule(changes), MAX);
