@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  activateScheduleBodySchema,
   canonicalJson,
   childRunId,
   commandsSchema,
@@ -16,6 +17,7 @@ import {
   recordSchema,
   replayAnswerSchema,
   runIdSchema,
+  scheduledRunId,
   startRunBodySchema,
 } from "../src/index.js";
 
@@ -27,6 +29,7 @@ const values = read<{
   hashes: { value: never; canonical: string; sha256: string }[];
   keys: { kind: "task"; address: string; index: number; key: string }[];
   childRunIds: { parent: string; key: string; id: string }[];
+  scheduledRunIds: { schedule: string; at: number; id: string }[];
 }>("values");
 
 describe("golden values", () => {
@@ -44,6 +47,11 @@ describe("golden values", () => {
     expect(childRunId(parent, key)).toBe(id);
     expect(runIdSchema.parse(id)).toBe(id);
   });
+
+  it.each(values.scheduledRunIds)("$id of a schedule", ({ schedule, at, id }) => {
+    expect(scheduledRunId(schedule, at)).toBe(id);
+    expect(runIdSchema.parse(id)).toBe(id);
+  });
 });
 
 const schemas = {
@@ -55,6 +63,7 @@ const schemas = {
   errorAnswer: errorAnswerSchema,
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
+  activateScheduleBody: activateScheduleBodySchema,
   commands: commandsSchema,
 };
 const messages = read<{

@@ -1,6 +1,6 @@
 import type { ActivateScheduleBody, CatchUp, OverlapPolicy } from "@aikirun/protocol";
 import type { JsonValue } from "@aikirun/protocol/canonical";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { durationMs, jsonInput, workflowAt } from "../arguments.js";
 import { scheduleText } from "../schedule-text.js";
 import { servedVersion } from "../served-version.js";
@@ -35,7 +35,7 @@ export function schedulesCreateCommand(): Command {
     .addOption(new Option("--catch-up <policy>", "after downtime (default: one)").choices(["one", "all"]))
     .action(async (target: string, flags: Flags, command: Command) => {
       const { aiki, print } = session(command);
-      const recurrence = recurrenceOf(flags);
+      const recurrence = recurrenceOf(flags, command);
       const { workflow, version } = workflowAt(target);
       const body = bodyOf(workflow, await servedVersion(aiki, { workflow, version }), recurrence, flags);
       const result = await aiki.activateSchedule(body);
@@ -45,10 +45,10 @@ export function schedulesCreateCommand(): Command {
 
 const TOLD = { created: "Created.", updated: "Updated what was there.", unchanged: "Already there." } as const;
 
-function recurrenceOf({ cron, timezone, every }: Flags): ActivateScheduleBody["recurrence"] {
+function recurrenceOf({ cron, timezone, every }: Flags, command: Command): ActivateScheduleBody["recurrence"] {
   if (cron !== undefined) return { type: "cron", expression: cron, ...(timezone === undefined ? {} : { timezone }) };
-  if (every === undefined) throw new InvalidArgumentError("Say when it fires: --cron EXPRESSION or --every DURATION.");
-  if (timezone !== undefined) throw new InvalidArgumentError("--timezone belongs to --cron; an interval has none.");
+  if (every === undefined) return command.error("error: say when it fires: --cron <expression> or --every <duration>");
+  if (timezone !== undefined) return command.error("error: --timezone belongs to --cron; an interval has none");
   return { type: "interval", everyMs: every };
 }
 
