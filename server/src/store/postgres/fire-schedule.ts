@@ -42,8 +42,7 @@ counted AS (
     due_at = LEAST(a.due_at, aiki.now_ms()),
     ctl_n = a.mail_seq + 1,
     cancel_n = a.mail_seq + 1
-  FROM fired f
-  WHERE a.ns = f.ns AND a.run_id = $8::text
+  WHERE a.ns = $1 AND a.run_id = $8::text AND (SELECT count(*) FROM fired) = 1
   RETURNING a.ns, a.run_id, a.mail_seq AS n
 ),
 put AS (

@@ -6,7 +6,9 @@ import { CLOCK, type Connection, type Row, type Statement } from "./connection.j
 import { fireSchedule } from "./fire-schedule.js";
 import { fromText, toText } from "./rows.js";
 
-const LAST_LIVE = "EXISTS (SELECT FROM aiki.actor a WHERE a.ns = s.ns AND a.run_id = s.last_run_id) AS last_live";
+/** Not `EXISTS`, which a plan that is kept may answer from all live runs at once. */
+const LAST_LIVE =
+  "COALESCE((SELECT true FROM aiki.actor a WHERE a.ns = s.ns AND a.run_id = s.last_run_id), false) AS last_live";
 
 /**
  * A schedule that is there already is found by its identity. It may have been committed after this statement began: then
@@ -24,8 +26,8 @@ put AS (
   )
   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::bigint, $11, $12, $13, $14, $15, now, now, $16::bigint, $17::bigint
   FROM held, LATERAL (SELECT aiki.now_ms() AS now) clock
-  WHERE held.n < $18::int OR EXISTS (SELECT FROM aiki.schedule WHERE ns = $1 AND identity = $3)
-  ON CONFLICT (ns, identity) DO UPDATE SET
+  WHERE held.n < $18::int OR EXISTS (SELECT FROM aiki.schedule WHERE ns = $1 AND identity = $3 AND identity <> '')
+  ON CONFLICT (ns, identity) WHERE identity <> '' DO UPDATE SET
     content_hash = excluded.content_hash, workflow = excluded.workflow, version = excluded.version,
     input = excluded.input, retry = excluded.retry, timeout_ms = excluded.timeout_ms, pool = excluded.pool,
     request_hash = excluded.request_hash, recurrence = excluded.recurrence, overlap_policy = excluded.overlap_policy,
@@ -40,7 +42,7 @@ found AS (
   SELECT put.*, CASE WHEN seq = 0 THEN 'created' ELSE 'updated' END AS outcome FROM put
   UNION ALL
   SELECT old.*, 'unchanged' FROM aiki.schedule old
-  WHERE old.ns = $1 AND old.identity = $3 AND NOT EXISTS (SELECT FROM put)
+  WHERE old.ns = $1 AND old.identity = $3 AND old.identity <> '' AND NOT EXISTS (SELECT FROM put)
 )
 SELECT held.n >= $18::int AS full, s.*, ${LAST_LIVE}, ${CLOCK} FROM held LEFT JOIN found s ON true`,
 };
