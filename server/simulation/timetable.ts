@@ -65,8 +65,8 @@ export class Timetable {
     const { random, scheduler, fail } = this.#options;
     for (const schedule of this.#given) {
       await this.#sound.activate(schedule, 10);
+      scheduler.note(`schedule ${schedule.id} ${schedule.overlapPolicy} ${schedule.catchUp}`);
       if (random.chance(0.4)) this.#meddle(schedule).catch(fail);
-      else scheduler.note(`schedule ${schedule.id}`);
     }
   }
 

@@ -1,36 +1,25 @@
 /** `/v1/schedules`: activate, look, steer. */
 import {
-  type ActivateScheduleBody,
-  AikiError,
   activateScheduleBodySchema,
   activateScheduleResultSchema,
-  inputHash,
-  type JsonValue,
-  LIMITS,
   listSchedulesQuerySchema,
   newId,
-  type Schedule,
-  type ScheduleSummary,
   scheduleIdSchema,
   schedulePageSchema,
   scheduleSchema,
-  type TriggerScheduleResult,
   triggerScheduleBodySchema,
   triggerScheduleResultSchema,
 } from "@aikirun/protocol";
 import { z } from "zod";
-import { checkedRecurrence, fireNow, nextAfter, upcoming } from "../core/schedule.js";
-import type { NewSchedule, ScheduleFilter, StoredSchedule } from "../store/port.js";
-import { checkPayload } from "./body.js";
-import { type Reply, type Route, route } from "./route.js";
-import type { Services } from "./services.js";
+import { nextAfter } from "../core/schedule.js";
+import type { ScheduleFilter } from "../store/port.js";
+import { type Route, route } from "./route.js";
+import { activate, found, retime, trigger } from "./schedule-changes.js";
+import { toSchedule, toSummary } from "./schedule-view.js";
 
 const params = z.strictObject({ id: scheduleIdSchema });
 const nothing = z.strictObject({});
 const DEFAULT_PAGE = 50;
-const UPCOMING = 5;
-/** A schedule that fires meanwhile is read again. */
-const ATTEMPTS = 20;
 
 export const scheduleRoutes: readonly Route[] = [
   route({
@@ -51,9 +40,9 @@ export const scheduleRoutes: readonly Route[] = [
     answers: { 200: schedulePageSchema },
     async handle({ query, caller }, { store }) {
       const { cursor, limit = DEFAULT_PAGE, ...filter } = query;
-      const found = await store.listSchedules(caller.ns, filter as ScheduleFilter, cursor, limit);
-      const next = found.length === limit ? found.at(-1)?.id : undefined;
-      return { status: 200, body: { schedules: found.map(toSummary), ...(next && { next }) } };
+      const page = await store.listSchedules(caller.ns, filter as ScheduleFilter, cursor, limit);
+      const next = page.length === limit ? page.at(-1)?.id : undefined;
+      return { status: 200, body: { schedules: page.map(toSummary), ...(next && { next }) } };
     },
   }),
   route({
@@ -119,145 +108,3 @@ export const scheduleRoutes: readonly Route[] = [
     },
   }),
 ];
-
-async function activate(ns: string, body: ActivateScheduleBody, { store, schedules }: Services): Promise<Reply> {
-  checkPayload(body.input, "input");
-  const given = newSchedule(ns, body, store.now().latest);
-  const outcome = await store.activate(given, LIMITS.schedules);
-  if (outcome.type === "too_many") {
-    throw new AikiError(
-      "TOO_MANY_SCHEDULES",
-      `This namespace has ${LIMITS.schedules.toLocaleString("en-US")} schedules, and may not have more. Delete some: aiki schedules list.`,
-    );
-  }
-  const { type, schedule } = outcome;
-  if (schedule.contentHash !== given.contentHash && body.reference?.conflictPolicy === "error") {
-    throw new AikiError(
-      "REFERENCE_CONFLICT",
-      `The reference id ${JSON.stringify(body.reference.id)} belongs to ${schedule.id}, which has other contents. Use another reference id, or conflictPolicy update.`,
-      { details: { scheduleId: schedule.id } },
-    );
-  }
-  if (schedule.nextAt !== undefined) schedules.wakeAt(schedule.nextAt);
-  return { status: type === "created" ? 201 : 200, body: { schedule: toSchedule(schedule), outcome: type } };
-}
-
-function newSchedule(ns: string, body: ActivateScheduleBody, now: number): NewSchedule {
-  const { workflow, version, input, reference, retry, timeoutMs, pool } = body;
-  const { overlapPolicy = "allow", catchUp = "one" } = body;
-  const recurrence = checkedRecurrence(body.recurrence, now);
-  const said: JsonValue[] = [workflow, version, { ...recurrence }, input ?? null];
-  // As text: what is absent is left out.
-  const options = JSON.stringify([overlapPolicy, catchUp, retry, timeoutMs, pool]);
-  return {
-    ns,
-    id: newId("sch"),
-    reference: reference?.id,
-    identity: reference ? `reference:${reference.id}` : `contents:${inputHash(said)}`,
-    contentHash: inputHash([...said, options]),
-    workflow,
-    version,
-    input,
-    retry,
-    timeoutMs,
-    pool,
-    requestHash: inputHash([workflow, version, input ?? null]),
-    recurrence,
-    overlapPolicy,
-    catchUp,
-    anchorAt: now,
-    nextAt: nextAfter({ recurrence, anchorAt: now }, now),
-    updates: (reference?.conflictPolicy ?? "update") === "update",
-  };
-}
-
-async function retime(
-  ns: string,
-  id: string,
-  { store, schedules }: Services,
-  nextOf: (schedule: StoredSchedule) => number | undefined,
-): Promise<Reply> {
-  const schedule = await changing(async () => {
-    const before = found(id, await store.getSchedule(ns, id));
-    const nextAt = nextOf(before);
-    if (nextAt === before.nextAt) return before;
-    if (!(await store.retimeSchedule(ns, id, before.seq, nextAt))) return undefined;
-    return { ...before, nextAt };
-  });
-  if (schedule.nextAt !== undefined) schedules.wakeAt(schedule.nextAt);
-  return { status: 200, body: toSchedule(schedule) };
-}
-
-async function trigger(
-  ns: string,
-  id: string,
-  runId: string,
-  { store, dispatcher }: Services,
-): Promise<TriggerScheduleResult> {
-  return changing(async () => {
-    const schedule = found(id, await store.getSchedule(ns, id));
-    // After the schedule: a trigger of this id that comes in between has changed the schedule, and is seen next time.
-    const taken = await store.getRun(ns, runId);
-    if (taken?.schedule === id) return { runId, started: true };
-    if (taken) {
-      throw new AikiError(
-        "RUN_ID_CONFLICT",
-        `The id ${runId} was used for another run. Make a new id for each trigger.`,
-      );
-    }
-    const firing = fireNow(schedule, runId);
-    if (!(await store.fire(firing))) return undefined;
-    dispatcher.wake();
-    if (firing.cancels !== undefined) dispatcher.cancelSent(ns, firing.cancels);
-    const started = firing.runIds.length > 0;
-    return { runId: started ? runId : (schedule.last?.runId ?? runId), started };
-  });
-}
-
-/** Again while the schedule is changed by somebody else between the reading and the writing. */
-async function changing<T>(attempt: () => Promise<T | undefined>): Promise<T> {
-  for (let i = 0; i < ATTEMPTS; i++) {
-    const done = await attempt();
-    if (done !== undefined) return done;
-  }
-  throw new AikiError("OVERLOADED", "The schedule is being changed by others all the time. Try again.");
-}
-
-function found(id: string, schedule: StoredSchedule | undefined): StoredSchedule {
-  if (schedule) return schedule;
-  throw new AikiError("NOT_FOUND", `There is no schedule ${id} in this namespace.`);
-}
-
-function toSummary(schedule: StoredSchedule): ScheduleSummary {
-  const { id, reference, workflow, version, recurrence, overlapPolicy, catchUp, nextAt, lastAt, last } = schedule;
-  const { started, skipped, createdAt, updatedAt } = schedule;
-  return {
-    id,
-    ...(reference === undefined ? {} : { reference }),
-    workflow,
-    version,
-    recurrence,
-    overlapPolicy,
-    catchUp,
-    status: nextAt === undefined ? "paused" : "active",
-    ...(nextAt === undefined ? {} : { nextAt }),
-    ...(lastAt === undefined ? {} : { lastAt }),
-    ...(last === undefined ? {} : { lastRun: last.runId }),
-    started,
-    skipped,
-    createdAt,
-    updatedAt,
-  };
-}
-
-function toSchedule(schedule: StoredSchedule): Schedule {
-  const { input, retry, timeoutMs, pool } = schedule;
-  return {
-    ...toSummary(schedule),
-    ...(input === undefined ? {} : { input }),
-    ...(retry === undefined ? {} : { retry }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(pool === undefined ? {} : { pool }),
-    upcoming: upcoming(schedule, UPCOMING),
-  };
-}
