@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { scheduledRunId } from "@aikirun/protocol";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { fireSchedules } from "../../src/dispatch/schedules.js";
 import type { NewSchedule, Store } from "../../src/store/port.js";
 import { openPostgresStore } from "../../src/store/postgres/store.js";
@@ -33,6 +33,7 @@ it(`${PROCESSES} processes race for ${SCHEDULES} schedules and are killed again 
 }, async () => {
   const schedules = await activateAll();
   const fleet = new Fleet();
+  onTestFinished(async () => void (await fleet.stop()));
   await fleet.race();
   const firesByProcesses = await fleet.stop();
   // Whoever comes last makes up for what nobody was left to fire.
