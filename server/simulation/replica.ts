@@ -2,6 +2,7 @@
 import { newId } from "@aikirun/protocol";
 import type { Delivery } from "../src/dispatch/delivery.js";
 import { Dispatcher } from "../src/dispatch/dispatcher.js";
+import { type FiringStore, Schedules } from "../src/dispatch/schedules.js";
 import type { DispatchSettings } from "../src/dispatch/settings.js";
 import type { Timers } from "../src/dispatch/timers.js";
 import type { RunStore } from "../src/store/port.js";
@@ -13,19 +14,22 @@ export interface ReplicaOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly settings: Partial<DispatchSettings>;
-  readonly link: (process: Process) => RunStore;
+  readonly link: (process: Process) => RunStore & FiringStore;
+  /** Whether there are schedules in this world. */
+  readonly fires: boolean;
   readonly delivery: (process: Process) => Delivery;
   readonly onError: (error: unknown) => void;
 }
 
 /** Requests that came before the stop have their answer by then. */
-const LINGER_MS = 600;
+export const LINGER_MS = 600;
 
 export class Replica {
   readonly #options: ReplicaOptions;
   process: Process;
   store: RunStore;
   dispatcher: Dispatcher;
+  #schedules: Schedules | undefined;
   /** Whether a load balancer sends requests here. */
   accepting = true;
 
@@ -38,6 +42,7 @@ export class Replica {
   async replace(graceMs: number): Promise<void> {
     const { process, dispatcher } = this;
     this.accepting = false;
+    await this.#schedules?.stop();
     await dispatcher.stop(graceMs);
     this.#options.scheduler.after(LINGER_MS, process, "replaced", () => this.restart());
   }
@@ -58,12 +63,17 @@ export class Replica {
   }
 
   #boot(): [Process, RunStore, Dispatcher] {
-    const { name, link, delivery, settings, onError } = this.#options;
+    const { name, link, fires, delivery, settings, onError } = this.#options;
     const process = newProcess(name);
     const store = link(process);
     const timers = this.#timers(process);
     const dispatcher = new Dispatcher({ store, delivery: delivery(process), settings, timers, onError });
     dispatcher.start();
+    if (fires) {
+      const fired = () => dispatcher.wake();
+      this.#schedules = new Schedules({ store, settings, timers, fired, onError });
+      this.#schedules.start();
+    }
     return [process, store, dispatcher];
   }
 

@@ -1,4 +1,5 @@
 import type {
+  ActivateScheduleResult,
   ApiKey,
   BulkBody,
   BulkResult,
@@ -9,8 +10,11 @@ import type {
   Endpoint,
   HistoryPage,
   ListRunsQuery,
+  ListSchedulesQuery,
   RegisterEndpointBody,
   RunPage,
+  Schedule,
+  SchedulePage,
   WorkflowClient,
   WorkflowList,
 } from "@aikirun/protocol";
@@ -38,6 +42,9 @@ export interface Client extends WorkflowClient {
   cancelRuns(body: BulkBody): Promise<BulkResult>;
   /** The same for the stalled runs of a filter, which go on. */
   requeueRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
+  /** Newest first; `next` goes into `cursor` to read on. */
+  listSchedules(query?: ListSchedulesQuery): Promise<SchedulePage>;
+  getSchedule(scheduleId: string): Promise<Schedule>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
   /**
@@ -62,10 +69,24 @@ export interface Client extends WorkflowClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...endpoints(send), ...keys(send) };
+  return { ...runs(send), ...schedules(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "cancelRuns" | "requeueRuns" | "listRuns" | "readHistory" | "listWorkflows";
+type ScheduleCalls =
+  | "activateSchedule"
+  | "listSchedules"
+  | "getSchedule"
+  | "pauseSchedule"
+  | "resumeSchedule"
+  | "triggerSchedule"
+  | "deleteSchedule";
+type RunCalls =
+  | Exclude<keyof WorkflowClient, ScheduleCalls>
+  | "cancelRuns"
+  | "requeueRuns"
+  | "listRuns"
+  | "readHistory"
+  | "listWorkflows";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -121,6 +142,24 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
     listWorkflows: async () => (await send<WorkflowList>({ method: "GET", path: "/v1/workflows" })).workflows,
+  };
+}
+
+function schedules(send: Transport): Pick<Client, ScheduleCalls> {
+  return {
+    async activateSchedule(body) {
+      const input = jsonOrThrow(body.input, `The input of ${body.workflow}`);
+      return send<ActivateScheduleResult>({ method: "POST", path: "/v1/schedules", body: { ...body, input } });
+    },
+    listSchedules: (query = {}) => send({ method: "GET", path: "/v1/schedules", query }),
+    getSchedule: (scheduleId) => send({ method: "GET", path: path("schedules", scheduleId) }),
+    pauseSchedule: (scheduleId) => send({ method: "POST", path: path("schedules", scheduleId, "pause"), body: {} }),
+    resumeSchedule: (scheduleId) => send({ method: "POST", path: path("schedules", scheduleId, "resume"), body: {} }),
+    triggerSchedule: (scheduleId) =>
+      send({ method: "POST", path: path("schedules", scheduleId, "trigger"), body: { id: newId("run") } }),
+    async deleteSchedule(scheduleId) {
+      await send({ method: "DELETE", path: path("schedules", scheduleId) });
+    },
   };
 }
 

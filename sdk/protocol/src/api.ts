@@ -16,6 +16,7 @@ import {
   retryPolicySchema,
   runIdSchema,
   runStatusSchema,
+  scheduleIdSchema,
   terminalStatusSchema,
   versionSchema,
   wireErrorSchema,
@@ -89,6 +90,8 @@ export const runSummarySchema = z.strictObject({
   status: runStatusSchema,
   reference: z.string().optional(),
   parent: runIdSchema.optional(),
+  /** The schedule that started it. */
+  schedule: scheduleIdSchema.optional(),
   createdAt: instantSchema,
   endedAt: instantSchema.optional(),
 });
@@ -140,6 +143,7 @@ export const listRunsQuerySchema = z.strictObject({
   version: versionSchema.optional(),
   reference: referenceIdSchema.optional(),
   parent: runIdSchema.optional(),
+  schedule: scheduleIdSchema.optional(),
   createdAfter: z.coerce.number().int().optional(),
   createdBefore: z.coerce.number().int().optional(),
   cursor: z.string().max(LIMITS.cursorChars).optional(),
@@ -187,6 +191,7 @@ export const runFilterSchema = z.strictObject({
   version: versionSchema.optional(),
   reference: referenceIdSchema.optional(),
   parent: runIdSchema.optional(),
+  schedule: scheduleIdSchema.optional(),
   createdAfter: instantSchema.optional(),
   createdBefore: instantSchema.optional(),
 });

@@ -57,6 +57,15 @@ export const LIMITS = {
   /** Rows of one page, and characters of the cursor that leads to the next. */
   pageRows: 500,
   cursorChars: 200,
+  /** Schedules of one namespace. */
+  schedules: 10_000,
+  /** Characters of a cron expression, and of a time zone's name. */
+  cronChars: 200,
+  timezoneChars: 64,
+  /** Shortest interval between two fires of a schedule. */
+  scheduleEveryMs: 1_000,
+  /** Missed fires that a schedule with `catchUp: "all"` makes up for at once: the latest of them. */
+  catchUpRuns: 100,
   /** Longest long poll. */
   waitMs: 60_000,
 } as const;

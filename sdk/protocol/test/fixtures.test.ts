@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  activateScheduleBodySchema,
   bulkCancelBodySchema,
   canonicalJson,
   checkEndpointBodySchema,
@@ -22,6 +23,7 @@ import {
   replayAnswerSchema,
   replayRequestSchema,
   runIdSchema,
+  scheduledRunId,
   startRunBodySchema,
   startRunsBodySchema,
 } from "../src/index.js";
@@ -34,6 +36,7 @@ const values = read<{
   hashes: { value: never; canonical: string; sha256: string }[];
   keys: { kind: "task"; address: string; index: number; key: string }[];
   childRunIds: { parent: string; key: string; id: string }[];
+  scheduledRunIds: { schedule: string; at: number; id: string }[];
 }>("values");
 
 describe("golden values", () => {
@@ -51,6 +54,11 @@ describe("golden values", () => {
     expect(childRunId(parent, key)).toBe(id);
     expect(runIdSchema.parse(id)).toBe(id);
   });
+
+  it.each(values.scheduledRunIds)("$id of a schedule", ({ schedule, at, id }) => {
+    expect(scheduledRunId(schedule, at)).toBe(id);
+    expect(runIdSchema.parse(id)).toBe(id);
+  });
 });
 
 const schemas = {
@@ -66,6 +74,7 @@ const schemas = {
   checkEndpointBody: checkEndpointBodySchema,
   startRunsBody: startRunsBodySchema,
   bulkCancelBody: bulkCancelBodySchema,
+  activateScheduleBody: activateScheduleBodySchema,
   commands: commandsSchema,
   checkpointBody: checkpointBodySchema,
   checkpointAnswer: checkpointAnswerSchema,

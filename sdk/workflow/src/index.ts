@@ -8,6 +8,13 @@ export type { RunHandle, RunRecord } from "./handle.js";
 export type { Args, Json } from "./json.js";
 export { consoleLogger, type Logger } from "./logger.js";
 export type { AnyRunPromise, RunPromise } from "./run-promise.js";
+export {
+  type ScheduleDefinition,
+  type ScheduleHandle,
+  type ScheduleReference,
+  type ScheduleStarter,
+  schedule,
+} from "./schedule.js";
 export type { StandardSchemaV1 } from "./schema.js";
 export type { HandleEvent, SendOutcome, VersionEvent } from "./send-event.js";
 export type { ChildHandle, Reference, Trigger, WorkflowStarter } from "./start.js";

@@ -149,7 +149,8 @@ function checkedReference(reference: Reference): Reference {
   return reference;
 }
 
-async function startBody<Events extends EventMap>(
+/** What a start, or each start of a schedule, asks for. */
+export async function startBody<Events extends EventMap>(
   version: Startable<Events>,
   options: StartOptions,
   input: unknown,

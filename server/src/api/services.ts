@@ -4,6 +4,7 @@ import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { SigningKeys } from "../dispatch/keys.js";
 import type { Registration } from "../dispatch/registration.js";
 import type { Endpoints } from "../dispatch/registry.js";
+import type { Schedules } from "../dispatch/schedules.js";
 import type { Store } from "../store/port.js";
 import type { Metrics } from "./metrics.js";
 
@@ -13,6 +14,7 @@ export interface Services {
     Dispatcher,
     "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "checkpoint" | "hub"
   >;
+  readonly schedules: Pick<Schedules, "wakeAt">;
   readonly endpoints: Endpoints;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;

@@ -15,6 +15,7 @@ import { Pusher } from "../dispatch/push.js";
 import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
 import { replayWith } from "../dispatch/replay.js";
+import { Schedules } from "../dispatch/schedules.js";
 import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
 import { signedPost } from "../dispatch/signed-post.js";
@@ -102,6 +103,15 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     settings: parts.dispatch,
     onError: (error, runId) => log.error("a run could not be advanced", { run: runId, reason: textOf(error) }),
   });
+  const schedules = new Schedules({
+    store,
+    settings: parts.dispatch,
+    fired: ({ ns, cancels }) => {
+      dispatcher.wake();
+      if (cancels !== undefined) dispatcher.cancelSent(ns, cancels);
+    },
+    onError: (error, schedule) => log.error("a schedule could not be fired", { schedule, reason: textOf(error) }),
+  });
   metrics.gauge("aiki_runs_held", () => dispatcher.held);
   const perMinute = parts.registrationsPerMinute;
   const registration = new Registration({
@@ -120,6 +130,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const services: Services = {
     store,
     dispatcher,
+    schedules,
     endpoints,
     registration,
     signingKeys,
@@ -145,6 +156,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     async start() {
       await readEndpoints();
       dispatcher.start();
+      schedules.start();
       const failed = (what: string) => (error: unknown) => {
         if (!(error instanceof StoreUnavailable)) log.warn(`${what} could not be read`, { reason: textOf(error) });
       };
@@ -155,6 +167,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       for (const cancel of tasks) cancel();
       stopping.abort();
       health.stop();
+      await schedules.stop();
       await dispatcher.stop(graceMs);
     },
   };

@@ -296,6 +296,18 @@ export class MemoryRuns implements RunStore, RunQueries {
     return this.find(ns, runId)?.facts;
   }
 
+  /** A part of the statement that fires a schedule. */
+  startScheduled(schedule: string, facts: Omit<RunFacts, "createdAt" | "runAttempt">, requestHash: string): void {
+    if (this.find(facts.ns, facts.id)) return;
+    const now = this.#clock();
+    this.#insert(facts, requestHash, now, now).schedule = schedule;
+  }
+
+  /** A part of the statement that fires a schedule. */
+  send(message: NewMessage): void {
+    this.#send(message);
+  }
+
   #clock(): number {
     return this.#options.now?.() ?? Date.now();
   }

@@ -26,6 +26,7 @@ const summary = {
   status,
   reference: run.reference,
   parentId: run.parentId,
+  scheduleId: run.scheduleId,
   createdAt: run.createdAt,
   endedAt: run.endedAt,
 };
@@ -88,7 +89,7 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
 
 /** What a filter asks of a run that is joined with its actor. */
 export function conditions(filter: RunFilter): (SQL | undefined)[] {
-  const { workflow, version, reference, parent, createdAfter, createdBefore } = filter;
+  const { workflow, version, reference, parent, schedule, createdAfter, createdBefore } = filter;
   return [
     filter.status && hasStatus(filter.status),
     workflow === undefined ? undefined : eq(run.workflow, workflow),
@@ -97,6 +98,7 @@ export function conditions(filter: RunFilter): (SQL | undefined)[] {
     // A reference belongs to its scope: a child's to its parent, any other to the workflow version.
     reference === undefined || parent !== undefined ? undefined : isNull(run.parentId),
     parent === undefined ? undefined : eq(run.parentId, parent),
+    schedule === undefined ? undefined : eq(run.scheduleId, schedule),
     createdAfter === undefined ? undefined : gt(run.createdAt, createdAfter),
     createdBefore === undefined ? undefined : lt(run.createdAt, createdBefore),
   ];
