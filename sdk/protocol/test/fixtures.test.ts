@@ -17,6 +17,8 @@ import {
   replayAnswerSchema,
   runIdSchema,
   startRunBodySchema,
+  validateAnswerSchema,
+  validateRequestSchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -52,6 +54,8 @@ const schemas = {
   describeRequest: describeRequestSchema,
   describeAnswer: describeAnswerSchema,
   replayAnswer: replayAnswerSchema,
+  validateRequest: validateRequestSchema,
+  validateAnswer: validateAnswerSchema,
   errorAnswer: errorAnswerSchema,
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,

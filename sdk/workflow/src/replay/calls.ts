@@ -11,8 +11,8 @@ import { TaskFailedError } from "../errors.js";
 import type { AnyEvent } from "../event.js";
 import { checkName } from "../names.js";
 import { copyJson } from "../record.js";
-import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
+import type { Checks } from "./checks.js";
 import { describeCall } from "./divergence.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
 import type { Journal, Settle } from "./journal.js";
@@ -28,6 +28,7 @@ export interface StartableTask {
 export class Calls implements RunEngine {
   readonly #run: PushedRun;
   readonly #journal: Journal;
+  readonly #checks: Checks;
   /** Open calls that history does not know. */
   readonly #fresh = new Map<string, Settle>();
   /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
@@ -48,9 +49,10 @@ export class Calls implements RunEngine {
   /** A child with a reference id is asked for, and its run id is known only after the commit. */
   awaitsCommit = false;
 
-  constructor(run: PushedRun, journal: Journal, onCall: () => void) {
+  constructor(run: PushedRun, journal: Journal, checks: Checks, onCall: () => void) {
     this.#run = run;
     this.#journal = journal;
+    this.#checks = checks;
     this.#onCall = onCall;
   }
 
@@ -127,7 +129,7 @@ export class Calls implements RunEngine {
         this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
       }
       const outcome = this.#settled(key, entry, eventOutcome);
-      return event.schema ? handled(outcome.then((received) => checkedData(name, event, received))) : outcome;
+      return event.schema ? handled(outcome.then((received) => this.#checkedData(name, event, received))) : outcome;
     });
   }
 
@@ -140,17 +142,17 @@ export class Calls implements RunEngine {
       const address = `${call.workflow}:${call.version}`;
       const subject = `${call.workflow}@${call.version}`;
       const addressed = addressInput("child", address, input, `Child ${subject} was given an input`);
-      if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed, input);
+      if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed);
       const firstKey = entryKey("child", `${address}:${call.reference}`, 0);
       const known = this.#referenced.get(firstKey);
       if (known) return known;
-      const child = this.#startChild(firstKey, call, addressed, input);
+      const child = this.#startChild(firstKey, call, addressed);
       this.#referenced.set(firstKey, child);
       return child;
     });
   }
 
-  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput, input: unknown): Promise<StartedChild> {
+  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput): Promise<StartedChild> {
     const subject = `${call.workflow}@${call.version}`;
     const { key, entry } = this.#journal.call(firstKey);
     const started = (runId: string): StartedChild => ({
@@ -167,7 +169,11 @@ export class Calls implements RunEngine {
       return this.#settled(key, entry, (record) => started(record.kind === "child" ? record.value.runId : ""));
     };
     if (entry !== undefined) return ask();
-    const checked = check(call.inputSchema, input, `The input of child ${subject}`);
+    const checked = this.#checks.check(
+      call.inputSchema,
+      decodeInput(addressed),
+      `The input of child ${subject}, as JSON,`,
+    );
     return checked instanceof Promise ? handled(checked.then(() => this.#call(ask))) : ask();
   }
 
@@ -246,6 +252,11 @@ export class Calls implements RunEngine {
     return promise;
   }
 
+  async #checkedData(name: string, event: AnyEvent, received: EventOutcome): Promise<EventOutcome> {
+    if (received.timeout) return received;
+    return { timeout: false, data: await this.#checks.check(event.schema, received.data, `The data of event ${name}`) };
+  }
+
   #taskResult(name: string, record: HistoryRecord): unknown {
     if (record.kind !== "task" || record.value.state === "retrying") return undefined;
     if (record.value.state === "completed") return copyJson(record.value.output);
@@ -264,11 +275,6 @@ function handled<Result>(promise: Promise<Result>): Promise<Result> {
 function eventOutcome(record: HistoryRecord): EventOutcome {
   if (record.kind !== "event" || record.value.state !== "received") return { timeout: true };
   return { timeout: false, data: copyJson(record.value.data) };
-}
-
-async function checkedData(name: string, event: AnyEvent, received: EventOutcome): Promise<EventOutcome> {
-  if (received.timeout) return received;
-  return { timeout: false, data: await check(event.schema, received.data, `The data of event ${name}`) };
 }
 
 function childEnd(record: HistoryRecord | undefined): ChildEnd | undefined {

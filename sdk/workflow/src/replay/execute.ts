@@ -8,12 +8,12 @@
  */
 import type { Command, Divergence, HistoryRecord, PushedRun } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
-import { consoleLogger, type Logger, loggerFrom, logTo } from "../logger.js";
+import type { AnyVersion } from "../context.js";
+import { consoleLogger, filtered, type Logger } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
-import { check } from "../schema.js";
-import type { ServableVersion } from "../workflow.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
+import { Checks } from "./checks.js";
 import { divergenceOf } from "./divergence.js";
 import { History } from "./history.js";
 import type { Host } from "./host.js";
@@ -22,7 +22,7 @@ import { runObject } from "./run-object.js";
 import { wireError } from "./wire-error.js";
 
 export interface ExecuteOptions {
-  readonly workflow: ServableVersion;
+  readonly workflow: AnyVersion;
   readonly run: PushedRun;
   /** The whole history, in the order of `n`. It is not changed. */
   readonly records: readonly HistoryRecord[];
@@ -30,6 +30,8 @@ export interface ExecuteOptions {
   readonly history?: History;
   readonly host: Host;
   readonly logger?: Logger;
+  /** What the handler finds in `run.context`. */
+  readonly context?: unknown;
   /** Aborts when nobody waits for the answer any more. */
   readonly signal?: AbortSignal;
   /**
@@ -55,7 +57,7 @@ const QUIET_TURNS = 2;
 const NO_ROOM =
   "Aiki: a task's outcome does not fit into this answer, so the task will run again. Return smaller values.";
 const PLAIN_AWAIT = "It runs again on every replay, and may give another value then: put it into a task.";
-const warnedOf = new WeakSet<ServableVersion>();
+const warnedOf = new WeakSet<AnyVersion>();
 /** Bytes of the answer that are not commands. */
 const ENVELOPE_BYTES = 4_096;
 
@@ -71,6 +73,7 @@ class Invocation {
   readonly #history: History;
   readonly #journal: Journal;
   readonly #calls: Calls;
+  readonly #checks = new Checks(() => this.#happened());
   readonly #running = new Map<string, RunningAttempt>();
   readonly #outcomes: AttemptOutcome[] = [];
   readonly #commands: Command[] = [];
@@ -92,7 +95,7 @@ class Invocation {
     this.#logger = options.logger ?? consoleLogger;
     this.#history = options.history ?? new History(options.records);
     this.#journal = new Journal(this.#history);
-    this.#calls = new Calls(options.run, this.#journal, () => this.#happened());
+    this.#calls = new Calls(options.run, this.#journal, this.#checks, () => this.#happened());
   }
 
   async execute(): Promise<Execution> {
@@ -123,11 +126,12 @@ class Invocation {
     const subject = `${workflow.name}@${workflow.versionId}`;
     try {
       const events = definition.events ?? {};
-      const context = runObject(run, events, this.#replayLogger(), this.#calls);
-      const input = await check(definition.schema?.input, copyJson(run.input), `The input of ${subject}`);
+      const surroundings = { logger: this.#replayLogger(), context: this.#options.context };
+      const handled = runObject(run, events, surroundings, this.#calls);
+      const input = await this.#checks.check(definition.schema?.input, copyJson(run.input), `The input of ${subject}`);
       // The version's own types say what the handler takes; they are erased in everything that serves versions.
-      const result: unknown = await definition.handler(context as never, input as never);
-      const checked = await check(definition.schema?.output, result, `The output of ${subject}`);
+      const result: unknown = await definition.handler(handled as never, input as never);
+      const checked = await this.#checks.check(definition.schema?.output, result, `The output of ${subject}`);
       const output = recordable(checked, `${subject} returned a value`);
       this.#ended = { type: "run.completed", ...(output !== undefined && { output }) };
     } catch (thrown) {
@@ -141,6 +145,7 @@ class Invocation {
   #offerRecords(): Promise<void> {
     return new Promise((resolve) => {
       const step = (): void => {
+        if (this.#checks.pending && !this.#stopped) return void this.#drained().then(step);
         for (let offer = this.#journal.offerNext(); offer; offer = this.#journal.offerNext()) {
           if (this.#calls.settleRecorded(offer.record, offer.entry)) return this.#host.afterMicrotasks(step);
         }
@@ -161,6 +166,10 @@ class Invocation {
       if (!mayDiverge && this.#startTasks()) continue;
       if (this.#ended && !(mayDiverge && this.#calls.asked.length > 0)) return this.#answer();
       if (!(await this.#rested())) continue;
+      if (this.#checks.pending) {
+        await this.#happening();
+        continue;
+      }
       const diverges = this.#journal.unasked > 0 && this.#calls.asked.length > 0;
       if (diverges && this.#running.size === 0) {
         if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) return this.#diverged();
@@ -184,7 +193,9 @@ class Invocation {
 
   /** Shows the handler the results of this invocation's tasks, one at a time, in the order in which they came. */
   async #settleOutcomes(): Promise<void> {
-    for (let outcome = this.#outcomes.shift(); outcome && !this.#stopped; outcome = this.#outcomes.shift()) {
+    while (!this.#stopped) {
+      const outcome = this.#outcomes.shift();
+      if (!outcome) return;
       this.#collectCommands();
       if (!this.#push(outcome.command)) this.#logger.warn({ key: outcome.command.key }, NO_ROOM);
       if (this.#full || !outcome.record) continue;
@@ -231,6 +242,7 @@ class Invocation {
     }
     this.#collectCommands();
     const unshown = this.#outcomes.length > 0;
+    if (!this.#stopped && !this.#options.replayOnly) this.#history.saw(this.#journal.offeredN);
     if (this.#ended && !this.#full) {
       this.#push(this.#ended);
       if (!this.#full) return { state: "waiting", commands: this.#commands };
@@ -267,6 +279,7 @@ class Invocation {
 
   #stop(why: "out of time" | "abandoned"): void {
     this.#stopped ??= why;
+    this.#checks.release();
     this.#happened();
   }
 
@@ -286,8 +299,12 @@ class Invocation {
     });
   }
 
-  #drained(): Promise<void> {
-    return new Promise((resolve) => this.#host.afterMicrotasks(resolve));
+  /** Resolves when the handler has gone on as far as it does by itself: microtasks, and checks of schemas. */
+  async #drained(): Promise<void> {
+    do {
+      if (this.#checks.pending && !this.#stopped) await this.#checks.idle();
+      await new Promise<void>((resolve) => this.#host.afterMicrotasks(resolve));
+    } while (this.#checks.pending && !this.#stopped);
   }
 
   /** True once the event loop has turned twice with nothing happening; false as soon as something did. */
@@ -314,9 +331,7 @@ class Invocation {
 
   /** Drops the lines that an earlier invocation has written. */
   #replayLogger(): Logger {
-    return loggerFrom((level, args) => {
-      if (this.#ahead || !this.#journal.seenBefore) logTo(this.#logger, level, args);
-    });
+    return filtered(this.#logger, () => this.#ahead || !this.#journal.seenBefore);
   }
 }
 

@@ -87,6 +87,11 @@ export class Journal {
     return { record, entry };
   }
 
+  /** The number of the last record that was offered. */
+  get offeredN(): number {
+    return this.#offeredN;
+  }
+
   get unasked(): number {
     return this.#unasked;
   }

@@ -1,10 +1,22 @@
 import type { PushedRun } from "@aikirun/protocol";
 import { attachEngine, type EventWaiter, type RunEngine, type WorkflowRun } from "../engine.js";
 import type { EventMap } from "../event.js";
-import type { Logger } from "../logger.js";
+import { bind, type Logger } from "../logger.js";
+import { runBindings } from "./bindings.js";
+
+export interface RunSurroundings {
+  readonly logger: Logger;
+  readonly context: unknown;
+}
 
 /** The `run` that a handler gets. */
-export function runObject(run: PushedRun, events: EventMap, logger: Logger, engine: RunEngine): WorkflowRun<EventMap> {
+export function runObject(
+  run: PushedRun,
+  events: EventMap,
+  { logger, context }: RunSurroundings,
+  engine: RunEngine,
+): WorkflowRun<EventMap> {
+  let bound: Logger | undefined;
   const waiters = Object.entries(events).map(([name, event]) => {
     const wait = (options?: { timeout?: Parameters<RunEngine["waitForEvent"]>[2] }) =>
       engine.waitForEvent(name, event, options?.timeout);
@@ -17,7 +29,12 @@ export function runObject(run: PushedRun, events: EventMap, logger: Logger, engi
       name: run.workflow,
       versionId: run.version,
       options: run.options.reference === undefined ? {} : { reference: run.options.reference },
-      logger,
+      context,
+      // Made when asked for: a child of a real logger costs more than everything else here.
+      get logger() {
+        bound ??= bind(logger, runBindings(run));
+        return bound;
+      },
       events: Object.fromEntries(waiters),
       sleep: (name, duration) => engine.sleep(name, duration),
     },
