@@ -10,6 +10,7 @@ import type {
 } from "@aikirun/protocol";
 import type { Logger } from "@aikirun/workflow";
 import { defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
+import type { ContextMaker } from "./context.js";
 import type { KeptHistory } from "./kept-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
@@ -18,6 +19,7 @@ export interface ExecuteDeps {
   readonly registry: Registry;
   readonly kept: KeptHistory;
   readonly logger: Logger;
+  readonly context: ContextMaker;
 }
 
 export interface Invocation {
@@ -26,6 +28,8 @@ export interface Invocation {
   readonly maxDurationMs: number;
   /** Whether a developer reads the log. */
   readonly development: boolean;
+  /** What the runtime passed with the request. */
+  readonly bindings: object | undefined;
   /** Aborts when the caller has gone. */
   readonly gone: AbortSignal | undefined;
 }
@@ -34,8 +38,8 @@ export interface Invocation {
 export async function execute(
   push: ExecuteRequest,
   bytes: number,
-  { arrivedAt, maxDurationMs, development, gone }: Invocation,
-  { registry, kept, logger }: ExecuteDeps,
+  { arrivedAt, maxDurationMs, development, bindings, gone }: Invocation,
+  { registry, kept, logger, context: contextFor }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
   const workflow = registry.get(run.workflow, run.version);
@@ -49,6 +53,7 @@ export async function execute(
     );
   }
   const { keeps } = completed;
+  const context = await contextFor(run, bindings);
   const leftMs = Math.min(push.budgetMs, maxDurationMs) - (Date.now() - arrivedAt);
   const outcome = await replayAndGoOn({
     workflow,
@@ -57,6 +62,7 @@ export async function execute(
     history: completed.history,
     host: defaultHost,
     logger,
+    context,
     budgetMs: workMs(leftMs),
     warnsOfPlainAwaits: development,
     ...(gone && { signal: gone }),
@@ -71,7 +77,8 @@ export async function execute(
 /** Only asks whether the history still fits the code: no task runs. */
 export async function replay(
   { run, history }: ReplayRequest,
-  { registry, logger }: ExecuteDeps,
+  bindings: object | undefined,
+  { registry, logger, context: contextFor }: ExecuteDeps,
 ): Promise<ReplayAnswer> {
   const workflow = registry.get(run.workflow, run.version);
   const { records } = history;
@@ -82,6 +89,7 @@ export async function replay(
     records,
     host: defaultHost,
     logger,
+    context: await contextFor(run, bindings),
     budgetMs: REPLAY_MS,
     replayOnly: true,
   });

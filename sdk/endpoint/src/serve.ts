@@ -1,17 +1,19 @@
 /** One endpoint: what every adapter calls with the framework's request in plain terms. */
 import { AikiError, type DescribeAnswer, type ReplayAnswer } from "@aikirun/protocol";
-import { consoleLogger, type ServableVersion } from "@aikirun/workflow";
+import { type AnyVersion, consoleLogger } from "@aikirun/workflow";
 import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
 import { authenticate } from "./authenticate.js";
+import { contextMaker } from "./context.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
-import { checkOptions, type EndpointOptions } from "./options.js";
+import { type AnyEndpointOptions, checkOptions } from "./options.js";
 import { Refusal } from "./refusal.js";
 import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
 import { type Settings, settingsReader } from "./settings.js";
 import { joseVerifier, nodeVerifier } from "./signature.js";
+import { validate } from "./validate.js";
 
 /** Answers one HTTP request. Never rejects. */
 export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
@@ -21,7 +23,7 @@ export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
  * Throws `SETTING_INVALID`, `DUPLICATE_WORKFLOW` or `INVALID_ARGUMENT` for what can be seen at once; what depends on
  * the environment shows at the first request, so that it cannot stop the rest of the app.
  */
-export function createServe(workflows: readonly ServableVersion[], options: EndpointOptions, adapter: string): Serve {
+export function createServe(workflows: readonly AnyVersion[], options: AnyEndpointOptions, adapter: string): Serve {
   const checked = checkOptions(options);
   const served = registry(workflows);
   const settingsFor = settingsReader(checked);
@@ -32,6 +34,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
     registry: served,
     kept: keptHistory({ ...DEFAULT_KEEP, ...checked.keepHistory }),
     logger,
+    context: contextMaker(checked.context, log),
   };
 
   const manifestFor = manifests(adapter, served);
@@ -48,15 +51,18 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "replay": {
-        const answer: ReplayAnswer = await replay(push, execution);
+        const answer: ReplayAnswer = await replay(push, request.bindings, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "execute": {
         const { development } = settings;
-        const invocation = { arrivedAt, maxDurationMs, development, gone: request.signal?.() };
+        const { bindings } = request;
+        const invocation = { arrivedAt, maxDurationMs, development, bindings, gone: request.signal?.() };
         const answer = await execute(push, bytes, invocation, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
+      case "validate":
+        return jsonAnswer(200, await validate(push, served), manifestHeader(hash));
     }
   }
 
@@ -91,6 +97,7 @@ function greeting(settings: Settings, manifestFor: (settings: Settings) => Descr
 
 function refusalOf(error: unknown, log: TroubleLog): Refusal {
   if (error instanceof Refusal) {
+    if (error.logged) return error;
     if (error.code === "KEYS_MISSING") log.once(error.code, error.message);
     else if (error.status !== 409 && error.status !== 405) log.warn(error.loggedCode, error.reason ?? error.message);
     return error;
