@@ -145,10 +145,11 @@ export const runRoutes: readonly Route[] = [
   }),
 ];
 
-/** One statement; a run that starts now is inserted already held by this process and pushed at once. */
+/** A check in memory and one statement; a run that starts now is inserted already held by this process and pushed at once. */
 async function startRun(ns: string, body: StartRunBody, services: Services): Promise<Reply> {
   const { store, dispatcher, leaseMs } = services;
   checkPayload(body.input, "input");
+  await services.schemas.checkInput(ns, body, body.input);
   const run = newRun(ns, body);
   const leased = !run.trigger && dispatcher.hasRoom();
   const outcome = await store.start(run, leased ? leaseMs : undefined).catch((error: unknown) => {

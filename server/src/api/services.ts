@@ -3,6 +3,7 @@ import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { SigningKeys } from "../dispatch/keys.js";
 import type { Registration } from "../dispatch/registration.js";
 import type { Endpoints } from "../dispatch/registry.js";
+import type { Schemas } from "../dispatch/schemas.js";
 import type { Store } from "../store/port.js";
 import type { Metrics } from "./metrics.js";
 
@@ -13,6 +14,7 @@ export interface Services {
     "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "hub"
   >;
   readonly endpoints: Endpoints;
+  readonly schemas: Schemas;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;
   readonly metrics: Metrics;

@@ -12,9 +12,11 @@ import type { SigningKeys } from "../dispatch/keys.js";
 import { Pusher } from "../dispatch/push.js";
 import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
+import { Schemas } from "../dispatch/schemas.js";
 import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
 import { signedPost } from "../dispatch/signed-post.js";
+import { validateWith } from "../dispatch/validate.js";
 import type { Exchange } from "../egress/exchange.js";
 import type { EgressPolicy } from "../egress/policy.js";
 import type { Log } from "../log.js";
@@ -51,6 +53,8 @@ const REFRESH_KEYS_MS = 30_000;
 const WAKE_AGAIN_MS = 1_000;
 /** A cold start may compile the whole application before it answers. */
 const DESCRIBE_MS = 30_000;
+/** Somebody waits for the start of a run meanwhile. */
+const VALIDATE_MS = 5_000;
 const PROBE_MOST_MS = 30_000;
 const PROBE_MOST_DEV_MS = 2_000;
 
@@ -72,9 +76,12 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     },
   });
   const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
-  const describe = describeWith({ post, epoch: await store.epoch(), timeoutMs: DESCRIBE_MS });
+  const epoch = await store.epoch();
+  const describe = describeWith({ post, epoch, timeoutMs: DESCRIBE_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
+  const changed = (endpointId: string) => health.doubt(endpointId, "changed");
+  const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
   const delivery = new Pusher({
     endpoints,
     post,
@@ -95,6 +102,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     store,
     dispatcher,
     endpoints,
+    schemas,
     registration,
     signingKeys,
     metrics,
