@@ -8,6 +8,7 @@ import type {
   RegisterEndpointBody,
   RunPage,
   WorkflowClient,
+  WorkflowDetail,
   WorkflowList,
 } from "@aikirun/protocol";
 import { AikiError, newId } from "@aikirun/protocol/canonical";
@@ -30,6 +31,8 @@ export interface Client extends WorkflowClient {
   requeueRun(runId: string): Promise<void>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
+  /** One version, with the JSON Schemas of what it takes. Rejects with `NOT_FOUND`. */
+  getWorkflow(workflow: string, version: string): Promise<WorkflowDetail>;
   /** Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set. */
   registerEndpoint(body: RegisterEndpointBody): Promise<Endpoint>;
   listEndpoints(): Promise<Endpoint[]>;
@@ -50,7 +53,7 @@ export function client(options: ClientOptions = {}): Client {
   return { ...runs(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
+type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows" | "getWorkflow";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -100,6 +103,7 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
+    getWorkflow: (workflow, version) => send({ method: "GET", path: path("workflows", workflow, version) }),
     listWorkflows: async () => (await send<WorkflowList>({ method: "GET", path: "/v1/workflows" })).workflows,
   };
 }
