@@ -78,7 +78,8 @@ const optionalV1 = workflow({ name: "optional" }).v("1", {
   schema: { input: z.object({ n: z.number() }).default({ n: 1 }) },
   handler: async (_run, { n }) => n,
 });
-const all = [ordersV1, ordersV2, valibotV1, arkV1, slowV1, optionalV1];
+const oddlyNamedV1 = workflow({ name: "odd/name ü" }).v("1", { handler: async () => {} });
+const all = [ordersV1, ordersV2, valibotV1, arkV1, slowV1, optionalV1, oddlyNamedV1];
 const GOOD = { customer: { email: " a@b.test " }, cents: "999", at: "2026-11-25T12:00:00.000Z" };
 
 const databases: [string, () => Promise<Partial<ServerOptions>>][] = [
@@ -207,6 +208,33 @@ describe.each(databases)("an event over plain HTTP, %s", (_where, database) => {
     expect(await ended(aiki, one.id)).toMatchObject({ status: "completed", output: { paid: "Ada" } });
     const { records } = (await aiki.call("GET", `/v1/runs/${one.id}/history`)).json;
     expect(records.filter(({ value }) => value.state === "received")).toHaveLength(1);
+  });
+});
+
+describe("a version's own page", () => {
+  it("shows what it takes, gives and receives, whatever its name", async () => {
+    const { aiki, run } = await serving({});
+    await run("orders", undefined, "2.0.0");
+    const typed = client({ url: aiki.server.url, apiKey: "any" });
+    expect(await typed.getWorkflow("orders", "1.0.0")).toMatchObject({
+      name: "orders",
+      version: "1.0.0",
+      live: 0,
+      input: { type: "object", required: ["customer", "cents", "at"] },
+      events: [{ name: "paid", schema: { properties: { by: { minLength: 1 } } } }],
+    });
+    expect(await typed.getWorkflow("odd/name ü", "1")).toMatchObject({ name: "odd/name ü", events: [] });
+    await run("orders", undefined, "3.0.0");
+    expect(await typed.getWorkflow("orders", "3.0.0")).toEqual({
+      name: "orders",
+      version: "3.0.0",
+      live: 1,
+      events: [],
+    });
+    await expect(typed.getWorkflow("orders", "4.0.0")).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining("Nobody serves orders@4.0.0"),
+    });
   });
 });
 
