@@ -67,7 +67,7 @@ export function workflows(perform: Perform, sleeps: SleepWatch, check: () => Pro
     });
   const race = () =>
     workflow({ name: "race" }).v(VERSION, {
-      events: { x: event<number>() },
+      events: { x: event({ schema: slowly }) },
       async handler(run) {
         const winner = await Promise.race([
           sleep(run, "s", 30).then(() => "S"),
@@ -154,7 +154,7 @@ export function workflows(perform: Perform, sleeps: SleepWatch, check: () => Pro
     });
   const branches = () =>
     workflow({ name: "bran" }).v(VERSION, {
-      events: { x: event({ schema: slowly }), y: event<number>() },
+      events: { x: event<number>(), y: event<number>() },
       async handler(run) {
         const left = async () => {
           const a = await make("a").start(run, "0");
