@@ -21,8 +21,9 @@ export interface ReplicaOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Requests that came before the stop have their answer by then. */
+/** Requests that came before the stop have their answer by then, and so have checkpoints, which are taken until the listener closes. */
 export const LINGER_MS = 600;
+const CLOSED_MS = 100;
 
 export class Replica {
   readonly #options: ReplicaOptions;
@@ -32,6 +33,8 @@ export class Replica {
   #schedules: Schedules | undefined;
   /** Whether a load balancer sends requests here. */
   accepting = true;
+  /** Whether checkpoints arrive here, as they do while it stops. */
+  listening = true;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -44,7 +47,11 @@ export class Replica {
     this.accepting = false;
     await this.#schedules?.stop();
     await dispatcher.stop(graceMs);
-    this.#options.scheduler.after(LINGER_MS, process, "replaced", () => this.restart());
+    const { scheduler } = this.#options;
+    scheduler.after(LINGER_MS - CLOSED_MS, process, "closes", () => {
+      this.listening = false;
+    });
+    scheduler.after(LINGER_MS, process, "replaced", () => this.restart());
   }
 
   /** Everything in memory is gone, and with it whoever waited for an answer. */
@@ -55,6 +62,7 @@ export class Replica {
   restart(): void {
     this.process.alive = false;
     this.accepting = true;
+    this.listening = true;
     [this.process, this.store, this.dispatcher] = this.#boot();
   }
 

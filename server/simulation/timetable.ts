@@ -30,7 +30,7 @@ export interface TimetableOptions {
 /** How late a schedule may be when nothing fails any more. */
 const LATE_MS = 500;
 /** Replicas that were being replaced when all became well are back by then; meanwhile there may be none that fires. */
-const REPLACED_MS = LINGER_MS + 100;
+const REPLACED_MS = LINGER_MS + 200;
 
 export class Timetable {
   readonly #options: TimetableOptions;

@@ -246,6 +246,7 @@ class World {
           this.#fail(new Violation("EARLY", `${sleep} of ${runId} slept ${sleptMs} ms of ${sleepMs}`));
         },
       },
+      () => this.#scheduler.sleep(this.#random.int(0, 12), process, "schema"),
     );
     return built[name as WorkflowName]();
   }

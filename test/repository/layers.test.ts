@@ -21,7 +21,8 @@ const SERVER_FOLDERS: Record<string, readonly string[]> = {
   core: ["core"],
   store: ["core", "store"],
   egress: ["egress"],
-  dispatch: ["core", "store", "egress", "dispatch"],
+  schema: ["schema"],
+  dispatch: ["core", "store", "egress", "schema", "dispatch"],
   api: ["core", "store", "egress", "dispatch", "api"],
   shell: ["core", "store", "egress", "dispatch", "api", "shell"],
 };
@@ -30,7 +31,7 @@ const SERVER_FOLDERS: Record<string, readonly string[]> = {
  * Decides and never acts: no clock, no chance, no input or output. The index of replay is its door, where the host that
  * has all of these is handed in.
  */
-const PURE = /^(server\/src\/core|sdk\/workflow\/src\/replay)\/(?!index\.ts$)/;
+const PURE = /^(server\/src\/(core|schema)|sdk\/workflow\/src\/replay)\/(?!index\.ts$)/;
 /** Code of others that is as pure. croner starts nothing unless it is given a function, and asks no clock when it is given an instant. */
 const PURE_PACKAGES: readonly string[] = ["@aikirun/protocol/canonical", "croner"];
 const IMPURE = /^(Date|Math\.random|performance|setTimeout|setInterval|setImmediate|fetch|process|crypto|globalThis)$/;

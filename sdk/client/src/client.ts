@@ -16,6 +16,7 @@ import type {
   Schedule,
   SchedulePage,
   WorkflowClient,
+  WorkflowDetail,
   WorkflowList,
 } from "@aikirun/protocol";
 import { AikiError, newId } from "@aikirun/protocol/canonical";
@@ -47,6 +48,8 @@ export interface Client extends WorkflowClient {
   getSchedule(scheduleId: string): Promise<Schedule>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
+  /** One version, with the JSON Schemas of what it takes. Rejects with `NOT_FOUND`. */
+  getWorkflow(workflow: string, version: string): Promise<WorkflowDetail>;
   /**
    * Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set, and with
    * `check` with `WOULD_DIVERGE` when a run in flight would stop; `details.check` is then what `checkEndpoint` gives.
@@ -86,7 +89,8 @@ type RunCalls =
   | "requeueRuns"
   | "listRuns"
   | "readHistory"
-  | "listWorkflows";
+  | "listWorkflows"
+  | "getWorkflow";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -141,6 +145,7 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
+    getWorkflow: (workflow, version) => send({ method: "GET", path: path("workflows", workflow, version) }),
     listWorkflows: async () => (await send<WorkflowList>({ method: "GET", path: "/v1/workflows" })).workflows,
   };
 }

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { recordSchema } from "./history.js";
 import { LIMITS } from "./limits.js";
-import { divergenceSchema, manifestSchema } from "./push.js";
+import { divergenceSchema, jsonSchemaDocument, manifestSchema } from "./push.js";
 import {
   durationMsSchema,
   endpointIdSchema,
@@ -245,7 +245,7 @@ export const multicastResultSchema = z.strictObject({
     z.strictObject({
       id: runIdSchema.optional(),
       reference: z.string().optional(),
-      outcome: z.enum(["sent", "duplicate", "ended", "not_found", "too_many_queued"]),
+      outcome: z.enum(["sent", "duplicate", "ended", "not_found", "too_many_queued", "schema_invalid"]),
     }),
   ),
 });
@@ -346,6 +346,18 @@ export const workflowListSchema = z.strictObject({
   ),
 });
 export type WorkflowList = z.infer<typeof workflowListSchema>;
+
+/** One version: what it takes, gives and receives, as far as its endpoint says. */
+export const workflowDetailSchema = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  endpoint: z.string().optional(),
+  live: z.number().int(),
+  input: jsonSchemaDocument.optional(),
+  output: jsonSchemaDocument.optional(),
+  events: z.array(z.strictObject({ name: z.string(), schema: jsonSchemaDocument.optional() })),
+});
+export type WorkflowDetail = z.infer<typeof workflowDetailSchema>;
 
 export const createKeyBodySchema = z.strictObject({
   name: nameSchema.optional(),

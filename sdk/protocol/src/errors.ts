@@ -46,6 +46,7 @@ export const ERROR_CODES = [
   "BODY_TRUNCATED",
   "PROTOCOL_UNSUPPORTED",
   "WORKFLOW_NOT_SERVED",
+  "CONTEXT_FAILED",
   "HISTORY_NEEDED",
   "NON_DETERMINISM",
   // how a delivery failed, seen from the orchestrator

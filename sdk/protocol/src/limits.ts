@@ -44,6 +44,10 @@ export const LIMITS = {
   urlChars: 2_048,
   /** Workflow versions in one manifest. */
   manifestWorkflows: 1_000,
+  /** Looks at a value or a keyword while one value is compared with a JSON Schema; then nothing is said of it. */
+  schemaSteps: 100_000,
+  /** Schemas inside each other, references followed, while one value is compared. */
+  schemaDepth: 256,
   /** Runs in one multicast or batch. */
   batchRuns: 1_000,
   /** Bytes of recorded values that one push or one page carries; what a push leaves out is read by URL. */

@@ -26,6 +26,8 @@ import {
   scheduledRunId,
   startRunBodySchema,
   startRunsBodySchema,
+  validateAnswerSchema,
+  validateRequestSchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -68,6 +70,8 @@ const schemas = {
   describeAnswer: describeAnswerSchema,
   replayRequest: replayRequestSchema,
   replayAnswer: replayAnswerSchema,
+  validateRequest: validateRequestSchema,
+  validateAnswer: validateAnswerSchema,
   errorAnswer: errorAnswerSchema,
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,

@@ -1,5 +1,6 @@
 export type { JsonValue, RetryPolicy, TerminalStatus, WireError, WorkflowClient } from "@aikirun/protocol";
 export { AikiError } from "@aikirun/protocol/canonical";
+export type { AnyVersion, ContextOf, ContextOption, ContextRun, ContextSource, ServeArguments } from "./context.js";
 export { type Duration, durationMs } from "./duration.js";
 export type { EventWaiter, EventWaitOptions, RunContext, RunOptions, WorkflowRun } from "./engine.js";
 export { NonRetryableError, RetryAfterError, TaskFailedError } from "./errors.js";

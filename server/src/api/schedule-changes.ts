@@ -18,8 +18,10 @@ import type { Services } from "./services.js";
 /** A schedule that fires meanwhile is read again. */
 const ATTEMPTS = 20;
 
-export async function activate(ns: string, body: ActivateScheduleBody, { store, schedules }: Services): Promise<Reply> {
+export async function activate(ns: string, body: ActivateScheduleBody, services: Services): Promise<Reply> {
+  const { store, schedules, schemas } = services;
   checkPayload(body.input, "input");
+  await schemas.checkInput(ns, body, body.input);
   const given = newSchedule(ns, body, store.now().latest);
   const outcome = await store.activate(given, LIMITS.schedules);
   if (outcome.type === "too_many") {

@@ -16,10 +16,12 @@ import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
 import { replayWith } from "../dispatch/replay.js";
 import { Schedules } from "../dispatch/schedules.js";
+import { Schemas } from "../dispatch/schemas.js";
 import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
 import { signedPost } from "../dispatch/signed-post.js";
 import { realTimers as timers } from "../dispatch/timers.js";
+import { validateWith } from "../dispatch/validate.js";
 import type { Exchange } from "../egress/exchange.js";
 import type { EgressPolicy } from "../egress/policy.js";
 import type { Log } from "../log.js";
@@ -61,6 +63,8 @@ const DESCRIBE_MS = 30_000;
 /** All replays of a check, and one of them. */
 const CHECK_MS = 45_000;
 const REPLAY_MS = 20_000;
+/** Somebody waits for the start of a run meanwhile. */
+const VALIDATE_MS = 5_000;
 const PROBE_MOST_MS = 30_000;
 const PROBE_MOST_DEV_MS = 2_000;
 
@@ -88,6 +92,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
+  const changed = (endpointId: string) => health.doubt(endpointId, "changed");
+  const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
   const checkpoints =
     parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
   const delivery = new Pusher({
@@ -132,6 +138,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     dispatcher,
     schedules,
     endpoints,
+    schemas,
     registration,
     signingKeys,
     ...(checkpoints && { checkpoints }),

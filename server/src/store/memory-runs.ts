@@ -241,6 +241,11 @@ export class MemoryRuns implements RunStore, RunQueries {
     return row && toSummary(row);
   }
 
+  async versionsOf(ns: string, runIds: readonly string[]): Promise<Map<string, { workflow: string; version: string }>> {
+    const found = runIds.flatMap((id) => this.find(ns, id)?.facts ?? []);
+    return new Map(found.map(({ id, workflow, version }) => [id, { workflow, version }]));
+  }
+
   async listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]> {
     const newest = [...this.rows.values()]
       .filter((row) => row.facts.ns === ns && matches(row, filter))

@@ -55,6 +55,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     nextDueAt: () => runs.nextDueAt(),
     getRun: (ns, id) => runs.getRun(ns, id),
     findByReference: (ns, workflow, version, reference) => runs.findByReference(ns, workflow, version, reference),
+    versionsOf: (ns, ids) => runs.versionsOf(ns, ids),
     listRuns: (ns, filter, cursor, limit) => runs.listRuns(ns, filter, cursor, limit),
     readHistory: (ns, id, after, limit, maxBytes) => runs.readHistory(ns, id, after, limit, maxBytes),
     countLive: (ns) => runs.countLive(ns),

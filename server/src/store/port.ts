@@ -167,6 +167,11 @@ export interface RunQueries {
   getRun(ns: string, runId: string): Promise<Run | undefined>;
   /** By workflow, version and reference id. */
   findByReference(ns: string, workflow: string, version: string, reference: string): Promise<RunSummary | undefined>;
+  /** Of runs that exist, ended ones too, which version each is pinned to. */
+  versionsOf(
+    ns: string,
+    runIds: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly workflow: string; readonly version: string }>>;
   /** Newest first; `cursor` is the last id of the page before. */
   listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]>;
   /**

@@ -50,6 +50,14 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
       return row && toSummary(row);
     },
 
+    async versionsOf(ns, runIds) {
+      const known = and(eq(run.ns, ns), inArray(run.id, [...new Set(runIds)]));
+      const rows = await ask(() =>
+        db.select({ id: run.id, workflow: run.workflow, version: run.version }).from(run).where(known),
+      );
+      return new Map(rows.map(({ id, ...version }) => [id, version]));
+    },
+
     async listRuns(ns, filter, cursor, limit) {
       const where = and(eq(run.ns, ns), cursor === undefined ? undefined : lt(run.id, cursor), ...conditions(filter));
       const rows = await ask(() =>
