@@ -112,6 +112,28 @@ describe("a schema that takes its time", () => {
     expect(await of.push()).toMatchObject({ commands: [{ type: "run.completed", output: "news" }] });
   });
 
+  it("is waited for when it belongs to a child that is started after a plain await", async () => {
+    const child = workflow({ name: "child" }).v("1", {
+      schema: { input: slowly(() => 60, z.string()) },
+      handler: async () => {},
+    });
+    const of = new Orchestrator(
+      workflow({ name: "late-child" }).v("1", {
+        async handler(run) {
+          const start = async () => {
+            await new Promise((resolve) => setImmediate(resolve));
+            await child.startAsChild(run, "x");
+            return "started";
+          };
+          return Promise.race([start(), run.sleep("long", 1_000_000).then(() => "slept")]);
+        },
+      }),
+    );
+    expect(await of.push()).toMatchObject({
+      commands: [{ type: "sleep" }, { type: "child.start" }, { type: "run.completed", output: "started" }],
+    });
+  });
+
   it("does not let a later result overtake an earlier one", async () => {
     const seen: string[][] = [];
     const overtaken = workflow({ name: "overtaken" }).v("1", {
