@@ -8,7 +8,7 @@ import type { Commit } from "../src/core/run.js";
 import { runVerbs } from "../src/store/memory.js";
 import { isLive, type Row } from "../src/store/memory-row.js";
 import type { MemoryRuns } from "../src/store/memory-runs.js";
-import type { RunStore } from "../src/store/port.js";
+import type { RunStore, ScheduleStore } from "../src/store/port.js";
 
 export interface Breakage {
   readonly name: string;
@@ -16,6 +16,8 @@ export interface Breakage {
   readonly rule: string;
   /** The database: what a statement does. */
   readonly store?: (verbs: RunStore, rows: ReadonlyMap<string, Row>) => RunStore;
+  /** The schedules in it. */
+  readonly schedules?: (verbs: ScheduleStore) => ScheduleStore;
   /** What a dispatcher sees of the database. */
   readonly link?: (link: RunStore) => RunStore;
   /** What the endpoint makes of a history. */
@@ -310,6 +312,48 @@ export const BREAKAGES: readonly Breakage[] = [
           verbs.commit({ ...commit, messages: commit.messages.filter(() => ++lost % 3 > 0) }, leaseMs),
       };
     },
+  },
+  {
+    name: "a schedule fires without its fence",
+    rule: "schedule: seq",
+    schedules: (verbs) => ({
+      ...verbs,
+      async fire(firing) {
+        const schedule = await verbs.getSchedule(firing.ns, firing.id);
+        return verbs.fire({ ...firing, cause: "trigger", seq: schedule?.seq ?? firing.seq });
+      },
+    }),
+  },
+  {
+    name: "a schedule goes on, and its run is started by another statement",
+    rule: "schedule: one statement",
+    schedules: (verbs) => {
+      let lost = 0;
+      return { ...verbs, fire: (firing) => verbs.fire(++lost % 3 > 0 ? firing : { ...firing, runIds: [] }) };
+    },
+  },
+  {
+    name: "a schedule is judged by a clock that is 20 ms ahead",
+    rule: "schedule: never early",
+    schedules: (verbs) => ({ ...verbs, fire: (firing) => verbs.fire({ ...firing, cause: "trigger" }) }),
+    link: (link) => ({
+      ...link,
+      now: () => {
+        const { earliest, latest } = link.now();
+        return { earliest: earliest + 20, latest: latest + 20 };
+      },
+    }),
+  },
+  {
+    name: "a fire does not look at the run before",
+    rule: "schedule: overlap",
+    schedules: (verbs) => ({
+      ...verbs,
+      async upcomingSchedules(after, limit) {
+        const page = await verbs.upcomingSchedules(after, limit);
+        return page.map((schedule) => ({ ...schedule, last: undefined }));
+      },
+    }),
   },
 ];
 

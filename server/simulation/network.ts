@@ -127,7 +127,8 @@ export function checkpointLink(options: CheckpointLinkOptions) {
       };
       const deliveries = faults.strikes(0.5) ? 0 : faults.strikes(0.4) ? 2 : 1;
       for (let i = 0; i < deliveries; i++) {
-        const replica = random.pick(replicas);
+        const listening = replicas.filter((replica) => replica.listening);
+        const replica = random.pick(listening.length > 0 ? listening : replicas);
         scheduler.after(faults.hopMs(), replica.process, "checkpoint arrives", () => arrive(replica));
       }
     });

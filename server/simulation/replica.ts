@@ -2,6 +2,7 @@
 import { newId } from "@aikirun/protocol";
 import type { Delivery } from "../src/dispatch/delivery.js";
 import { Dispatcher } from "../src/dispatch/dispatcher.js";
+import { type FiringStore, Schedules } from "../src/dispatch/schedules.js";
 import type { DispatchSettings } from "../src/dispatch/settings.js";
 import type { Timers } from "../src/dispatch/timers.js";
 import type { RunStore } from "../src/store/port.js";
@@ -13,21 +14,27 @@ export interface ReplicaOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly settings: Partial<DispatchSettings>;
-  readonly link: (process: Process) => RunStore;
+  readonly link: (process: Process) => RunStore & FiringStore;
+  /** Whether there are schedules in this world. */
+  readonly fires: boolean;
   readonly delivery: (process: Process) => Delivery;
   readonly onError: (error: unknown) => void;
 }
 
-/** Requests that came before the stop have their answer by then. */
-const LINGER_MS = 600;
+/** Requests that came before the stop have their answer by then, and so have checkpoints, which are taken until the listener closes. */
+export const LINGER_MS = 600;
+const CLOSED_MS = 100;
 
 export class Replica {
   readonly #options: ReplicaOptions;
   process: Process;
   store: RunStore;
   dispatcher: Dispatcher;
+  #schedules: Schedules | undefined;
   /** Whether a load balancer sends requests here. */
   accepting = true;
+  /** Whether checkpoints arrive here, as they do while it stops. */
+  listening = true;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -38,8 +45,13 @@ export class Replica {
   async replace(graceMs: number): Promise<void> {
     const { process, dispatcher } = this;
     this.accepting = false;
+    await this.#schedules?.stop();
     await dispatcher.stop(graceMs);
-    this.#options.scheduler.after(LINGER_MS, process, "replaced", () => this.restart());
+    const { scheduler } = this.#options;
+    scheduler.after(LINGER_MS - CLOSED_MS, process, "closes", () => {
+      this.listening = false;
+    });
+    scheduler.after(LINGER_MS, process, "replaced", () => this.restart());
   }
 
   /** Everything in memory is gone, and with it whoever waited for an answer. */
@@ -50,6 +62,7 @@ export class Replica {
   restart(): void {
     this.process.alive = false;
     this.accepting = true;
+    this.listening = true;
     [this.process, this.store, this.dispatcher] = this.#boot();
   }
 
@@ -58,12 +71,17 @@ export class Replica {
   }
 
   #boot(): [Process, RunStore, Dispatcher] {
-    const { name, link, delivery, settings, onError } = this.#options;
+    const { name, link, fires, delivery, settings, onError } = this.#options;
     const process = newProcess(name);
     const store = link(process);
     const timers = this.#timers(process);
     const dispatcher = new Dispatcher({ store, delivery: delivery(process), settings, timers, onError });
     dispatcher.start();
+    if (fires) {
+      const fired = () => dispatcher.wake();
+      this.#schedules = new Schedules({ store, settings, timers, fired, onError });
+      this.#schedules.start();
+    }
     return [process, store, dispatcher];
   }
 

@@ -3,13 +3,14 @@
  * some long after the caller has given up. `now()` is what the process may conclude from the newest answer.
  */
 import type { Instant } from "../src/core/clock.js";
+import type { FiringStore } from "../src/dispatch/schedules.js";
 import { type RunStore, StoreUnavailable } from "../src/store/port.js";
 import type { Faults } from "./faults.js";
 import type { Process, Scheduler } from "./scheduler.js";
 
 export interface LinkOptions {
   readonly process: Process;
-  readonly store: RunStore;
+  readonly store: RunStore & FiringStore;
   readonly scheduler: Scheduler;
   readonly faults: Faults;
   /** The database's clock. */
@@ -21,7 +22,7 @@ export interface LinkOptions {
 /** How long a caller waits before it calls the outcome unknown. */
 const PATIENCE_MS = 120;
 
-export function storeLink(options: LinkOptions): RunStore {
+export function storeLink(options: LinkOptions): RunStore & FiringStore {
   const { process, store, scheduler, faults, now } = options;
   let newest = { database: 0, sentAt: 0, receivedAt: 0 };
 
@@ -63,5 +64,7 @@ export function storeLink(options: LinkOptions): RunStore {
     release: (ns, id, gen) => call("release", () => store.release(ns, id, gen)),
     wakeUnserved: (ns, versions) => call("wakeUnserved", () => store.wakeUnserved(ns, versions)),
     nextDueAt: () => call("nextDueAt", () => store.nextDueAt()),
+    upcomingSchedules: (after, limit) => call("upcomingSchedules", () => store.upcomingSchedules(after, limit)),
+    fire: (firing) => call("fire", () => store.fire(firing)),
   };
 }

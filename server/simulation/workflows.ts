@@ -2,7 +2,15 @@
  * The workflows of the simulation, written like any user's. A task returns its name and a number that no other execution
  * returns, so that a handler which sees a value that was not recorded gives itself away by the input of the next task.
  */
-import { event, type RunPromise, type Task, type TaskContext, task, workflow } from "@aikirun/workflow";
+import {
+  event,
+  type RunPromise,
+  type StandardSchemaV1,
+  type Task,
+  type TaskContext,
+  task,
+  workflow,
+} from "@aikirun/workflow";
 
 /** What a task of the simulation tells the world when it runs. */
 export type Perform = (name: string, input: string, context: TaskContext) => Promise<string>;
@@ -15,8 +23,15 @@ export interface SleepWatch {
 
 export const VERSION = "1.0.0";
 
-/** Each is built when it is asked for: a push needs one. */
-export function workflows(perform: Perform, sleeps: SleepWatch) {
+/** Each is built when it is asked for: a push needs one. `check` takes its time, as a schema of a user may. */
+export function workflows(perform: Perform, sleeps: SleepWatch, check: () => Promise<void>) {
+  const slowly: StandardSchemaV1<number> = {
+    "~standard": {
+      version: 1,
+      vendor: "simulation",
+      validate: (value) => check().then(() => ({ value: Number(value) })),
+    },
+  };
   const make = (name: string): Task<string, string> =>
     task({ name, handler: (input: string, context) => perform(name, input, context) });
   const flaky = task({
@@ -59,7 +74,7 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
     });
   const race = () =>
     workflow({ name: "race" }).v(VERSION, {
-      events: { x: event<number>() },
+      events: { x: event({ schema: slowly }) },
       async handler(run) {
         const winner = await Promise.race([
           sleep(run, "s", 30).then(() => "S"),

@@ -19,6 +19,7 @@ import { Replica } from "./replica.js";
 import { type Process, Scheduler } from "./scheduler.js";
 import { storeLink } from "./store-link.js";
 import { NS, type Surroundings } from "./surroundings.js";
+import { Timetable } from "./timetable.js";
 import { Users } from "./users.js";
 import { Violation } from "./violation.js";
 import { type WorkflowName, workflows } from "./workflows.js";
@@ -77,6 +78,7 @@ class World {
   readonly #surroundings: Surroundings;
   readonly #nemesis: Nemesis;
   readonly #users: Users;
+  readonly #timetable: Timetable;
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
   readonly #checkpoints: boolean;
@@ -93,12 +95,26 @@ class World {
     this.#runs = new MemoryRuns(
       {
         now: () => this.#now(),
-        afterStatement: () => invariants.check(),
+        afterStatement: () => check(),
         betweenStatements: () => this.#scheduler.sleep(random.int(0, 3), undefined, "between statements"),
       },
       () => 1,
     );
     const invariants = new Invariants(this.#runs.rows, this.#ledger, () => this.#now());
+    const check = () => {
+      invariants.check();
+      this.#timetable.check(this.#runs.rows.values());
+    };
+    this.#timetable = new Timetable({
+      // Any other seed.
+      random: new Random(seed + 0x5ced),
+      scheduler: this.#scheduler,
+      runs: this.#runs,
+      now: () => this.#now(),
+      afterStatement: check,
+      fail: (error) => this.#fail(error),
+      breaks: breakage?.schedules,
+    });
     this.#store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
     this.#surroundings = {
       random,
@@ -122,9 +138,13 @@ class World {
     const users = this.#random.int(1, 3);
     for (let i = 0; i < users; i++) this.#users.arrive();
     this.#users.operate();
+    await this.#timetable.open();
     if (this.#faults.rate > 0) this.#nemesis.lurk();
     else if (this.#random.chance(0.4)) this.#nemesis.deploy();
-    scheduler.after(this.#random.int(200, 700), undefined, "heal", () => this.#nemesis.heal());
+    scheduler.after(this.#random.int(200, 700), undefined, "heal", () => {
+      this.#nemesis.heal();
+      this.#timetable.close();
+    });
     await scheduler.run(() => this.#violation !== undefined || this.#finished(), MAX_EVENTS);
     if (!this.#violation && !this.#finished()) this.#fail(new Violation("HANG", this.#unfinished()));
     await scheduler.run(() => this.#violation !== undefined, AFTERMATH_EVENTS);
@@ -148,7 +168,7 @@ class World {
   }
 
   #finished(): boolean {
-    if (this.#users.busy > 0) return false;
+    if (this.#users.busy > 0 || !this.#timetable.over) return false;
     for (const row of this.#runs.rows.values()) if (!row.end) return false;
     return true;
   }
@@ -171,7 +191,12 @@ class World {
       scheduler,
       random,
       settings: { ...SETTINGS, leaseMs },
-      link: (process) => breakLink(storeLink({ process, scheduler, faults, store: this.#store, now, fail })),
+      link: (process) => {
+        const store = { ...this.#store, ...this.#timetable.store };
+        const link = storeLink({ process, scheduler, faults, store, now, fail });
+        return { ...link, ...breakLink(link) };
+      },
+      fires: !this.#timetable.empty,
       delivery: (process) =>
         network(process, {
           scheduler,
@@ -221,6 +246,7 @@ class World {
           this.#fail(new Violation("EARLY", `${sleep} of ${runId} slept ${sleptMs} ms of ${sleepMs}`));
         },
       },
+      () => this.#scheduler.sleep(this.#random.int(0, 12), process, "schema"),
     );
     return built[name as WorkflowName]();
   }

@@ -7,8 +7,9 @@ import { countBy, pushesIn, readLog } from "./side-effects.js";
 import type { Started } from "./verify.js";
 
 const TIMEOUT_MS = 120_000;
-/** What an orchestrator sends whether or not it has work: looks for due runs, and reads what changes seldom. */
-const BACKGROUND = /^aiki_(claim_runs|next_due_at|wake_unserved)$|from "aiki"\."(endpoint|served_version|signing_key)"/;
+/** What an orchestrator sends with and without work: looks for due runs and schedules, reads what changes seldom. */
+const BACKGROUND =
+  /^aiki_(claim_runs|next_due_at|upcoming_schedules|wake_unserved)$|from "aiki"\."(endpoint|served_version|signing_key)"/;
 /** The least time between two rounds of the background, and the most statements of one. */
 const ROUND_MS = 750;
 const ROUND_STATEMENTS = 4;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { payments } from "../fixtures/product/payments.js";
+import { hourly, weekly } from "../fixtures/product/schedule.js";
 import { checkOut } from "../fixtures/product/start.js";
-import { checkoutV1, surveyV1 } from "../fixtures/product/workflows.js";
+import { checkoutV1, reportV1, surveyV1 } from "../fixtures/product/workflows.js";
 import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
 import { serveWorkflows } from "../serve.js";
 
@@ -10,7 +11,7 @@ describe("the code that users are promised, pushed by a real orchestrator", () =
   let app: Awaited<ReturnType<typeof serveWorkflows>>;
   beforeAll(async () => {
     orchestrator = await startOrchestrator();
-    app = await serveWorkflows([checkoutV1, surveyV1], orchestrator.url);
+    app = await serveWorkflows([checkoutV1, surveyV1, reportV1], orchestrator.url);
     await orchestrator.aiki.registerEndpoint({ url: app.url });
   });
   afterAll(async () => {
@@ -26,5 +27,26 @@ describe("the code that users are promised, pushed by a real orchestrator", () =
     expect(records.map(({ key }) => key.replace(/[0-9a-f]{64}/, "…"))).toEqual(
       expect.arrayContaining(["task:charge-card:…#0", "event:delivered#0", "child:survey:1.0.0:…#0", "run:#0"]),
     );
+  });
+
+  it("keeps a schedule for Mondays at nine in Berlin, however often it is deployed", async () => {
+    const { aiki } = orchestrator;
+    for (let i = 0; i < 2; i++) await weekly(aiki);
+    const { schedules } = await aiki.listSchedules({ workflow: "report" });
+    expect(schedules).toMatchObject([{ status: "active", recurrence: { expression: "0 9 * * 1" } }]);
+    const berlin = { timeZone: "Europe/Berlin", weekday: "long", hour: "numeric" } as const;
+    for (const at of (await aiki.getSchedule(schedules[0]?.id ?? "")).upcoming) {
+      expect(new Intl.DateTimeFormat("en-GB", berlin).format(at)).toMatch(/Monday.*09/);
+    }
+  });
+
+  it("starts the report when it is told to, and forgets the schedule", async () => {
+    const { aiki } = orchestrator;
+    const { id, runId, deactivate } = await hourly(aiki);
+    const handle = await reportV1.getHandleById(aiki, runId);
+    expect(await handle.waitForStatus("completed")).toMatchObject({ state: { output: { report: "for dev" } } });
+    expect(handle.run).toMatchObject({ schedule: id });
+    await deactivate();
+    await expect(aiki.getSchedule(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 });

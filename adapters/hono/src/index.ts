@@ -1,6 +1,6 @@
 /** Serves workflows from a Hono app: `app.all("/api/aiki", serveAiki([...]))`. */
 import { createServe, type EndpointOptions, type RawBody, webRequest, webResponse } from "@aikirun/endpoint";
-import type { ServableVersion } from "@aikirun/workflow";
+import type { AnyVersion, ServeArguments } from "@aikirun/workflow";
 import type { Context } from "hono";
 
 export type { EndpointOptions } from "@aikirun/endpoint";
@@ -9,11 +9,11 @@ export type { EndpointOptions } from "@aikirun/endpoint";
  * A Hono handler for GET and POST. Settings come from `c.env` first, then from the process.
  * Throws `SETTING_INVALID` for a wrong option, `DUPLICATE_WORKFLOW` for a version that is listed twice.
  */
-export function serveAiki(
-  workflows: readonly ServableVersion[],
-  options: EndpointOptions = {},
+export function serveAiki<const Versions extends readonly AnyVersion[]>(
+  workflows: Versions,
+  ...[options]: ServeArguments<Versions, EndpointOptions>
 ): (c: Context) => Promise<Response> {
-  const serve = createServe(workflows, options, "@aikirun/hono");
+  const serve = createServe(workflows, options ?? {}, "@aikirun/hono");
   return async (c) => {
     const bindings: unknown = c.env;
     const request = webRequest(c.req.raw, {

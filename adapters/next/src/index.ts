@@ -1,6 +1,6 @@
 /** Serves workflows from a Next.js route handler: `export const { GET, POST } = serveAiki([...])`. */
 import { createServe, type EndpointOptions, webRequest, webResponse } from "@aikirun/endpoint";
-import type { ServableVersion } from "@aikirun/workflow";
+import type { AnyVersion, ServeArguments } from "@aikirun/workflow";
 
 export type { EndpointOptions } from "@aikirun/endpoint";
 
@@ -12,11 +12,11 @@ export type RouteHandler = (request: Request) => Promise<Response>;
  * alone, so tell it here too: `serveAiki([...], { maxDuration: { seconds: 60 } })`.
  * Throws `SETTING_INVALID` for a wrong option, `DUPLICATE_WORKFLOW` for a version that is listed twice.
  */
-export function serveAiki(
-  workflows: readonly ServableVersion[],
-  options: EndpointOptions = {},
+export function serveAiki<const Versions extends readonly AnyVersion[]>(
+  workflows: Versions,
+  ...[options]: ServeArguments<Versions, EndpointOptions>
 ): { readonly GET: RouteHandler; readonly POST: RouteHandler } {
-  const serve = createServe(workflows, options, "@aikirun/next");
+  const serve = createServe(workflows, options ?? {}, "@aikirun/next");
   // Next reports localhost as the host of `request.url`; only its path is used.
   const handler: RouteHandler = async (request) => webResponse(await serve(webRequest(request)), request.method);
   return { GET: handler, POST: handler };

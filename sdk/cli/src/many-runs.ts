@@ -18,6 +18,7 @@ export interface ManyFlags {
   readonly workflow?: string;
   readonly workflowVersion?: string;
   readonly parent?: string;
+  readonly schedule?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
 }
@@ -28,6 +29,7 @@ export function manyFlags(command: Command): Command {
     .option("--workflow <name>", "runs of this workflow")
     .option("--workflow-version <version>", "runs of this version")
     .option("--parent <run-id>", "children of this run")
+    .option("--schedule <schedule-id>", "runs that this schedule started")
     .option("--created-after <time>", "a date, or an age such as 2h", instant)
     .option("--created-before <time>", "a date, or an age such as 2h", instant)
     .option("--all", "every run in the namespace")
@@ -36,13 +38,14 @@ export function manyFlags(command: Command): Command {
 
 /** The runs that the flags mean; undefined when the command names one run. Anything in between is wrong usage. */
 export function filterOf(command: Command, runId: string | undefined, flags: ManyFlags): BulkFilter | undefined {
-  const { status, workflow, workflowVersion, parent, createdAfter, createdBefore } = flags;
+  const { status, workflow, workflowVersion, parent, schedule, createdAfter, createdBefore } = flags;
   const filter = {
     // What is no status is refused by the orchestrator, which knows them all.
     ...(status === undefined ? {} : { status: status.split(",") as NonNullable<BulkFilter["status"]> }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(workflowVersion === undefined ? {} : { version: workflowVersion }),
     ...(parent === undefined ? {} : { parent }),
+    ...(schedule === undefined ? {} : { schedule }),
     ...(createdAfter === undefined ? {} : { createdAfter }),
     ...(createdBefore === undefined ? {} : { createdBefore }),
   };

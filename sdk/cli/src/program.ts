@@ -21,6 +21,13 @@ import { runsRequeueCommand } from "./commands/runs-requeue.js";
 import { runsSendEventCommand } from "./commands/runs-send-event.js";
 import { runsStartCommand } from "./commands/runs-start.js";
 import { runsWatchCommand } from "./commands/runs-watch.js";
+import { schedulesCreateCommand } from "./commands/schedules-create.js";
+import { schedulesDeleteCommand } from "./commands/schedules-delete.js";
+import { schedulesGetCommand } from "./commands/schedules-get.js";
+import { schedulesListCommand } from "./commands/schedules-list.js";
+import { schedulesPauseCommand } from "./commands/schedules-pause.js";
+import { schedulesResumeCommand } from "./commands/schedules-resume.js";
+import { schedulesTriggerCommand } from "./commands/schedules-trigger.js";
 import { startCommand } from "./commands/start.js";
 import { workflowsCommand } from "./commands/workflows.js";
 import { DEFAULT_URL } from "./session.js";
@@ -54,6 +61,15 @@ export function program(): Command {
     runsWakeupCommand(),
     runsRequeueCommand(),
     runsSendEventCommand(),
+  ]);
+  group(aiki, "schedules", "runs that start by the clock", [
+    schedulesListCommand(),
+    schedulesGetCommand(),
+    schedulesCreateCommand(),
+    schedulesPauseCommand(),
+    schedulesResumeCommand(),
+    schedulesTriggerCommand(),
+    schedulesDeleteCommand(),
   ]);
   group(aiki, "endpoints", "the URLs that work is pushed to", [
     endpointsRegisterCommand(),

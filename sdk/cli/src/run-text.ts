@@ -12,6 +12,7 @@ export function runText(run: Run): string {
     ["status", paintStatus(run.status)],
     ["reference", run.reference === undefined ? undefined : printable(run.reference)],
     ["parent", run.parent],
+    ["schedule", run.schedule],
     ["created", instantText(run.createdAt)],
     ["starts", run.status === "scheduled" && run.nextAt !== undefined ? instantText(run.nextAt) : undefined],
     [

@@ -25,13 +25,22 @@ export async function servedVersion(aiki: Asked, wanted: Wanted): Promise<string
       hint(`Nobody serves ${workflow}@${version} yet. The run waits until somebody does.`);
     return version;
   }
+  return onlyOf(workflow, versions, served);
+}
+
+/** The only version of a workflow that is served or has live runs. */
+export async function knownVersion(aiki: Pick<Client, "listWorkflows">, workflow: string): Promise<string> {
+  const known = await aiki.listWorkflows();
+  const versions = known.filter((one) => one.name === workflow).map((one) => one.version);
+  return onlyOf(workflow, versions, known);
+}
+
+function onlyOf(workflow: string, versions: readonly string[], known: readonly Listed[]): string {
   const [only, ...others] = versions;
-  if (only === undefined) throw notServed(workflow, served);
-  if (others.length > 0) {
-    const choice = versions.map((one) => `${workflow}@${one}`).join(", ");
-    throw invalidArgument(`${workflow} is served in several versions. Say which: ${choice}.`);
-  }
-  return only;
+  if (only === undefined) throw notServed(workflow, known);
+  if (others.length === 0) return only;
+  const choice = versions.map((one) => `${workflow}@${one}`).join(", ");
+  throw invalidArgument(`There are several versions of ${workflow}. Say which: ${choice}.`);
 }
 
 type Listed = WorkflowList["workflows"][number];
@@ -41,7 +50,8 @@ function fits(one: Listed, { workflow, version }: Wanted): boolean {
 }
 
 function notServed(workflow: string, served: readonly Listed[]): AikiError {
-  const known = served.map((one) => `${one.name}@${one.version} (${one.endpoint})`).join(", ") || "nothing yet";
+  const known =
+    served.map((one) => `${one.name}@${one.version} (${one.endpoint ?? "nobody"})`).join(", ") || "nothing yet";
   return new AikiError(
     "WORKFLOW_NOT_SERVED",
     `Nobody serves ${workflow}. Served: ${known}. Add it to serveAiki([...]), or name a version to let the run wait.`,

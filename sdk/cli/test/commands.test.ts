@@ -74,6 +74,33 @@ test("runs list: a table for people, one JSON document for machines", async () =
   expect(json.stderr).toBe("");
 });
 
+test("workflows get: what a version takes, as a type for people and as JSON Schema for machines", async () => {
+  const input = { type: "object", properties: { name: { type: "string", minLength: 1 } }, required: ["name"] };
+  const paid = { type: "object", properties: { plan: { enum: ["a", "b"] } } };
+  const detail = { ...served, input, events: [{ name: "paid", schema: paid }, { name: "poked" }] };
+  const { env } = await orchestrator({
+    "GET /v1/workflows": { workflows: [served] },
+    "GET /v1/workflows/hello/1.0.0": detail,
+  });
+  const text = await aiki(["workflows", "get", "hello"], { env });
+  expect(text).toMatchObject({ code: 0, stderr: "" });
+  expect(text.stdout.split("\n").map((line) => line.replace(/ {2,}/g, "  "))).toEqual([
+    "workflow  hello@1.0.0",
+    `endpoint  ${endpoint.name}`,
+    "live  1",
+    "input  { name: string (length ≥ 1) }",
+    'event  paid: { plan?: "a" | "b" }',
+    "event  poked: not described",
+    "",
+  ]);
+  const json = await aiki(["--json", "workflows", "get", "hello@1.0.0"], { env });
+  expect(JSON.parse(json.stdout)).toEqual(detail);
+  expect(await aiki(["workflows", "get", "bye"], { env })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/Nobody serves bye\. Served: hello@1\.0\.0/),
+  });
+});
+
 test("runs start finds the version, takes JSON from a pipe, and follows the run to its end", async () => {
   const { env, bodies } = await orchestrator({
     "GET /v1/workflows": { workflows: [served] },

@@ -1,4 +1,5 @@
 import type {
+  ActivateScheduleResult,
   ApiKey,
   BulkBody,
   BulkResult,
@@ -9,9 +10,13 @@ import type {
   Endpoint,
   HistoryPage,
   ListRunsQuery,
+  ListSchedulesQuery,
   RegisterEndpointBody,
   RunPage,
+  Schedule,
+  SchedulePage,
   WorkflowClient,
+  WorkflowDetail,
   WorkflowList,
 } from "@aikirun/protocol";
 import { AikiError, newId } from "@aikirun/protocol/canonical";
@@ -38,8 +43,13 @@ export interface Client extends WorkflowClient {
   cancelRuns(body: BulkBody): Promise<BulkResult>;
   /** The same for the stalled runs of a filter, which go on. */
   requeueRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
+  /** Newest first; `next` goes into `cursor` to read on. */
+  listSchedules(query?: ListSchedulesQuery): Promise<SchedulePage>;
+  getSchedule(scheduleId: string): Promise<Schedule>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
+  /** One version, with the JSON Schemas of what it takes. Rejects with `NOT_FOUND`. */
+  getWorkflow(workflow: string, version: string): Promise<WorkflowDetail>;
   /**
    * Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set, and with
    * `check` with `WOULD_DIVERGE` when a run in flight would stop; `details.check` is then what `checkEndpoint` gives.
@@ -62,10 +72,25 @@ export interface Client extends WorkflowClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...endpoints(send), ...keys(send) };
+  return { ...runs(send), ...schedules(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "cancelRuns" | "requeueRuns" | "listRuns" | "readHistory" | "listWorkflows";
+type ScheduleCalls =
+  | "activateSchedule"
+  | "listSchedules"
+  | "getSchedule"
+  | "pauseSchedule"
+  | "resumeSchedule"
+  | "triggerSchedule"
+  | "deleteSchedule";
+type RunCalls =
+  | Exclude<keyof WorkflowClient, ScheduleCalls>
+  | "cancelRuns"
+  | "requeueRuns"
+  | "listRuns"
+  | "readHistory"
+  | "listWorkflows"
+  | "getWorkflow";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -120,7 +145,26 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
+    getWorkflow: (workflow, version) => send({ method: "GET", path: path("workflows", workflow, version) }),
     listWorkflows: async () => (await send<WorkflowList>({ method: "GET", path: "/v1/workflows" })).workflows,
+  };
+}
+
+function schedules(send: Transport): Pick<Client, ScheduleCalls> {
+  return {
+    async activateSchedule(body) {
+      const input = jsonOrThrow(body.input, `The input of ${body.workflow}`);
+      return send<ActivateScheduleResult>({ method: "POST", path: "/v1/schedules", body: { ...body, input } });
+    },
+    listSchedules: (query = {}) => send({ method: "GET", path: "/v1/schedules", query }),
+    getSchedule: (scheduleId) => send({ method: "GET", path: path("schedules", scheduleId) }),
+    pauseSchedule: (scheduleId) => send({ method: "POST", path: path("schedules", scheduleId, "pause"), body: {} }),
+    resumeSchedule: (scheduleId) => send({ method: "POST", path: path("schedules", scheduleId, "resume"), body: {} }),
+    triggerSchedule: (scheduleId) =>
+      send({ method: "POST", path: path("schedules", scheduleId, "trigger"), body: { id: newId("run") } }),
+    async deleteSchedule(scheduleId) {
+      await send({ method: "DELETE", path: path("schedules", scheduleId) });
+    },
   };
 }
 

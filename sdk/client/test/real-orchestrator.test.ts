@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { endpoint } from "@aikirun/endpoint";
 import { type RunningServer, startServer } from "@aikirun/server";
 import { memoryStore } from "@aikirun/server/store/memory";
-import { event, workflow } from "@aikirun/workflow";
+import { event, schedule, workflow } from "@aikirun/workflow";
 import { serve } from "@hono/node-server";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { client } from "../src/index.js";
@@ -81,6 +81,21 @@ test("answers that are lost after the orchestrator acted start one run and send 
   toLose = 1;
   expect(await handle.events.opened.send({ by: "Ada" })).toEqual({ duplicate: true });
   expect(await handle.waitForStatus("completed")).toMatchObject({ success: true });
+});
+
+test("answers that are lost after the orchestrator acted make one schedule and trigger one run", async () => {
+  const aiki = client({ url: `http://127.0.0.1:${portOf(lossy)}` });
+  toLose = 2;
+  const handle = await schedule({ type: "interval", every: { days: 1 } }).activate(aiki, gate, { name: "Grace" });
+  expect((await aiki.listSchedules({ workflow: "gate" })).schedules.map(({ id }) => id)).toEqual([handle.id]);
+  toLose = 2;
+  const { runId, started } = await handle.trigger();
+  expect(started).toBe(true);
+  expect((await aiki.listRuns({ schedule: handle.id })).runs.map(({ id }) => id)).toEqual([runId]);
+  expect(await aiki.getSchedule(handle.id)).toMatchObject({ started: 1, lastRun: runId });
+  toLose = 1;
+  await handle.pause();
+  await handle.deactivate();
 });
 
 test("a reference finds its run again, and refuses other input", async () => {

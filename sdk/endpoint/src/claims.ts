@@ -83,7 +83,7 @@ function checkParties(claims: PushClaims, { issuer, namespace, audience }: Expec
 /** The token and the body must speak of the same push, and the same place in the same run. */
 export function checkBinding(claims: PushClaims, push: PushRequest): void {
   if (claims.jti !== push.pushId) throw invalid("The token was made for another push.");
-  const subject = push.type === "describe" ? push.endpointId : push.run.id;
+  const subject = "endpointId" in push ? push.endpointId : push.run.id;
   if (claims.sub !== subject) throw invalid("The token was made for another run or endpoint.");
   if (push.type !== "execute") return;
   const { epoch, gen, seq } = push.fence;

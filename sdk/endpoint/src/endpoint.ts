@@ -1,5 +1,5 @@
-import type { ServableVersion } from "@aikirun/workflow";
-import type { EndpointOptions } from "./options.js";
+import type { AnyVersion, ContextOption } from "@aikirun/workflow";
+import type { AnyEndpointOptions, EndpointOptions } from "./options.js";
 import { createServe } from "./serve.js";
 import { webRequest, webResponse } from "./web.js";
 
@@ -12,8 +12,10 @@ export type FetchHandler = (request: Request, env?: unknown, context?: unknown) 
  * Throws `SETTING_INVALID` for a wrong option, `DUPLICATE_WORKFLOW` for a version that is listed twice. What depends
  * on the environment is answered, and logged, at the first request.
  */
-export function endpoint(options: { readonly workflows: readonly ServableVersion[] } & EndpointOptions): FetchHandler {
-  const { workflows, ...rest } = options;
+export function endpoint<const Versions extends readonly AnyVersion[]>(
+  options: { readonly workflows: Versions } & EndpointOptions & ContextOption<Versions>,
+): FetchHandler {
+  const { workflows, ...rest }: { readonly workflows: Versions } & AnyEndpointOptions = options;
   const serve = createServe(workflows, rest, "@aikirun/endpoint");
   return async (request, env) => {
     const bindings = typeof env === "object" && env !== null ? env : undefined;

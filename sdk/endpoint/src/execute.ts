@@ -13,6 +13,7 @@ import type { Logger } from "@aikirun/workflow";
 import { compare, defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
 import { checkpointsOf } from "./checkpoint.js";
 import type { CheckpointLine } from "./checkpoint-line.js";
+import type { ContextMaker } from "./context.js";
 import type { KeptHistory } from "./kept-history.js";
 import type { TroubleLog } from "./logger.js";
 import { wholeSlice } from "./long-history.js";
@@ -28,6 +29,7 @@ export interface ExecuteDeps {
   readonly line: CheckpointLine;
   readonly send: HttpSend;
   readonly unreachable: Unreachable;
+  readonly context: ContextMaker;
 }
 
 export interface Invocation {
@@ -36,6 +38,8 @@ export interface Invocation {
   readonly maxDurationMs: number;
   /** Whether a developer reads the log. */
   readonly development: boolean;
+  /** What the runtime passed with the request. */
+  readonly bindings: object | undefined;
   /** Aborts when the caller has gone. */
   readonly gone: AbortSignal | undefined;
 }
@@ -44,8 +48,8 @@ export interface Invocation {
 export async function execute(
   push: ExecuteRequest,
   bytes: number,
-  { arrivedAt, maxDurationMs, development, gone }: Invocation,
-  { registry, kept, logger, log, line, send, unreachable }: ExecuteDeps,
+  { arrivedAt, maxDurationMs, development, bindings, gone }: Invocation,
+  { registry, kept, logger, log, line, send, unreachable, context: contextFor }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
   const workflow = registry.get(run.workflow, run.version);
@@ -60,6 +64,7 @@ export async function execute(
     );
   }
   const { keeps } = completed;
+  const context = await contextFor(run, bindings);
   const endsAt = arrivedAt + Math.min(push.budgetMs, maxDurationMs);
   const leftMs = () => endsAt - ANSWER_MS - Date.now();
   const checkpoints = checkpointsOf(push, { line, log, unreachable, leftMs, gone });
@@ -70,6 +75,7 @@ export async function execute(
     history: completed.history,
     host: defaultHost,
     logger,
+    context,
     budgetMs: workMs(endsAt - Date.now()),
     warnsOfPlainAwaits: development,
     ...(gone && { signal: gone }),
@@ -86,8 +92,8 @@ export async function execute(
 /** Only asks whether the history still fits the code: no task runs, and the handler's lines are not written. */
 export async function replay(
   { run, history }: ReplayRequest,
-  maxDurationMs: number,
-  { registry }: ExecuteDeps,
+  { maxDurationMs, bindings }: Pick<Invocation, "maxDurationMs" | "bindings">,
+  { registry, context: contextFor }: ExecuteDeps,
 ): Promise<ReplayAnswer> {
   const workflow = registry.get(run.workflow, run.version);
   const { records } = history;
@@ -99,6 +105,7 @@ export async function replay(
     records,
     host: defaultHost,
     logger: NO_LOG,
+    context: await contextFor(run, bindings),
     budgetMs,
   });
   if (answer) return answer;

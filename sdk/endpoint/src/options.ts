@@ -20,6 +20,11 @@ export interface EndpointOptions {
   readonly keepHistory?: { readonly runs?: number; readonly bytes?: number };
 }
 
+/** The same with what the served versions need; `ContextOption` says when it must be there and what it is. */
+export interface AnyEndpointOptions extends EndpointOptions {
+  readonly context?: unknown;
+}
+
 /** The options, checked, in the form that settings are made of. */
 export interface CheckedOptions {
   readonly urls: readonly string[] | undefined;
@@ -28,13 +33,14 @@ export interface CheckedOptions {
   readonly issuer: string | undefined;
   readonly maxDurationMs: number | undefined;
   readonly logger: Logger | undefined;
+  readonly context: unknown;
   readonly keepHistory: { readonly runs?: number; readonly bytes?: number };
 }
 
-const KNOWN = ["url", "publicKeys", "namespace", "issuer", "maxDuration", "logger", "keepHistory"];
+const KNOWN = ["url", "publicKeys", "namespace", "issuer", "maxDuration", "logger", "context", "keepHistory"];
 
 /** Throws `SETTING_INVALID`, naming the option. */
-export function checkOptions(options: EndpointOptions): CheckedOptions {
+export function checkOptions(options: AnyEndpointOptions): CheckedOptions {
   refuseUnknown(options, KNOWN, "option");
   const { keepHistory = {}, maxDuration, url, publicKeys } = options;
   refuseUnknown(keepHistory, ["runs", "bytes"], "member of keepHistory");
@@ -48,7 +54,8 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
     namespace: options.namespace === undefined ? undefined : checkNamespace(options.namespace, "namespace"),
     issuer: options.issuer,
     maxDurationMs: maxDuration === undefined ? undefined : checkMaxDuration(durationMs(maxDuration, "maxDuration")),
-    logger: options.logger,
+    logger: options.logger === undefined ? undefined : checkLogger(options.logger),
+    context: options.context,
     keepHistory,
   };
 }
@@ -79,6 +86,15 @@ export function checkNamespace(namespace: string, setting: string): string {
   const parsed = namespaceSchema.safeParse(namespace);
   if (!parsed.success) throw invalid(`${setting} ${parsed.error.issues[0]?.message ?? "is no namespace"}.`);
   return parsed.data;
+}
+
+const LEVELS = ["trace", "debug", "info", "warn", "error"] as const;
+
+/** Of pino's shape: seen here, and not when the first line is written. */
+function checkLogger(logger: Logger): Logger {
+  const missing = LEVELS.find((level) => typeof logger?.[level] !== "function");
+  if (missing) throw invalid(`logger has no function ${missing}; it needs ${LEVELS.join(", ")}, as pino has them.`);
+  return logger;
 }
 
 function checkMaxDuration(ms: number): number {

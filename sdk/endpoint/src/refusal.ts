@@ -9,6 +9,8 @@ export class Refusal extends Error {
   readonly loggedCode: ErrorCode;
   readonly divergence: Divergence | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  /** Whoever refused has told the log more than the refusal holds. */
+  readonly logged: boolean;
 
   constructor(
     status: number,
@@ -19,6 +21,7 @@ export class Refusal extends Error {
       loggedCode?: ErrorCode;
       divergence?: Divergence;
       headers?: Readonly<Record<string, string>>;
+      logged?: boolean;
     } = {},
   ) {
     super(message);
@@ -29,6 +32,7 @@ export class Refusal extends Error {
     this.loggedCode = more.loggedCode ?? code;
     this.divergence = more.divergence;
     this.headers = more.headers ?? {};
+    this.logged = more.logged ?? false;
   }
 }
 

@@ -8,22 +8,22 @@ import {
   PROTOCOL_VERSION,
   sha256Hex,
 } from "@aikirun/protocol";
-import type { ServableVersion, StandardSchemaV1 } from "@aikirun/workflow";
+import type { AnyVersion, StandardSchemaV1 } from "@aikirun/workflow";
 import { Refusal } from "./refusal.js";
 import { SDK_VERSION } from "./version.js";
 
 export interface Registry {
   /** Throws the refusal `WORKFLOW_NOT_SERVED`. */
-  get(name: string, versionId: string): ServableVersion;
+  get(name: string, versionId: string): AnyVersion;
   readonly workflows: Manifest["workflows"];
 }
 
 /** Throws `DUPLICATE_WORKFLOW`: here and not where a version is defined, so that hot reload may define one again. */
-export function registry(versions: readonly ServableVersion[]): Registry {
+export function registry(versions: readonly AnyVersion[]): Registry {
   if (versions.length > LIMITS.manifestWorkflows) {
     throw new AikiError("LIMIT_EXCEEDED", `One endpoint serves at most ${LIMITS.manifestWorkflows} workflow versions.`);
   }
-  const byId = new Map<string, ServableVersion>();
+  const byId = new Map<string, AnyVersion>();
   for (const version of versions) {
     if (version?.kind !== "workflow.version") {
       throw new AikiError("INVALID_ARGUMENT", "Serve versions, as workflow({ name }).v(id, { handler }) returns them.");
@@ -53,7 +53,7 @@ export function registry(versions: readonly ServableVersion[]): Registry {
   };
 }
 
-function describeVersion({ name, versionId, definition }: ServableVersion): Manifest["workflows"][number] {
+function describeVersion({ name, versionId, definition }: AnyVersion): Manifest["workflows"][number] {
   const events = Object.entries(definition.events ?? {}).map(([event, { schema }]) => {
     const sent = schemaDocument(schema, "input");
     return { name: event, ...(sent && { schema: sent }) };
@@ -65,19 +65,30 @@ function describeVersion({ name, versionId, definition }: ServableVersion): Mani
 
 /** Standard JSON Schema (https://standardschema.dev/json-schema): what some schema libraries offer beside validation. */
 interface StandardJsonSchema {
-  readonly jsonSchema?: { readonly [side in "input" | "output"]?: (options: { target: "draft-2020-12" }) => unknown };
+  readonly jsonSchema?: { readonly [side in "input" | "output"]?: (options: object) => unknown };
 }
+
+/**
+ * What a library cannot say in JSON Schema, such as a `Date`, it leaves open instead of giving up on all of it. Each knows
+ * its own option and passes over the others': zod's, valibot's, ArkType's.
+ */
+const LEAVE_OPEN = {
+  unrepresentable: "any",
+  errorMode: "ignore",
+  fallback: ({ base }: { base: unknown }) => base,
+};
 
 const SCHEMA_CHARS = 64 * 1024;
 
-/** A description for people and forms, never needed: whatever cannot be described is left out. */
+/** For people, forms and the orchestrator's first look at a value: whatever cannot be described is left out. */
 function schemaDocument(
   schema: StandardSchemaV1 | undefined,
   side: "input" | "output",
 ): Record<string, JsonValue> | undefined {
   try {
     const standard = schema?.["~standard"] as StandardJsonSchema | undefined;
-    const text = JSON.stringify(standard?.jsonSchema?.[side]?.({ target: "draft-2020-12" }));
+    const options = { target: "draft-2020-12", libraryOptions: LEAVE_OPEN };
+    const text = JSON.stringify(standard?.jsonSchema?.[side]?.(options));
     if (text === undefined || text.length > SCHEMA_CHARS || jsonTextDepth(text) > LIMITS.jsonDepth) return undefined;
     return JSON.parse(text) as Record<string, JsonValue>;
   } catch {

@@ -1,21 +1,23 @@
 /** One endpoint: what every adapter calls with the framework's request in plain terms. */
 import { AikiError, type DescribeAnswer, type ReplayAnswer } from "@aikirun/protocol";
 import { httpSend } from "@aikirun/protocol/http";
-import { consoleLogger, type ServableVersion } from "@aikirun/workflow";
+import { type AnyVersion, consoleLogger } from "@aikirun/workflow";
 import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
 import { authenticate } from "./authenticate.js";
 import { checkpointLine } from "./checkpoint-line.js";
+import { contextMaker } from "./context.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
 import { keptAwake } from "./keep-awake.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
-import { checkOptions, type EndpointOptions } from "./options.js";
+import { type AnyEndpointOptions, checkOptions } from "./options.js";
 import { Refusal } from "./refusal.js";
 import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
 import { type Settings, settingsReader } from "./settings.js";
 import { joseVerifier, nodeVerifier } from "./signature.js";
 import { Unreachable } from "./unreachable.js";
+import { validate } from "./validate.js";
 
 /** Answers one HTTP request. Never rejects. */
 export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
@@ -25,7 +27,7 @@ export type Serve = (request: EndpointRequest) => Promise<EndpointAnswer>;
  * Throws `SETTING_INVALID`, `DUPLICATE_WORKFLOW` or `INVALID_ARGUMENT` for what can be seen at once; what depends on
  * the environment shows at the first request, so that it cannot stop the rest of the app.
  */
-export function createServe(workflows: readonly ServableVersion[], options: EndpointOptions, adapter: string): Serve {
+export function createServe(workflows: readonly AnyVersion[], options: AnyEndpointOptions, adapter: string): Serve {
   const checked = checkOptions(options);
   const served = registry(workflows);
   const settingsFor = settingsReader(checked);
@@ -41,6 +43,7 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
     line: checkpointLine(send),
     send,
     unreachable: new Unreachable(),
+    context: contextMaker(checked.context, log),
   };
 
   const manifestFor = manifests(adapter, served);
@@ -57,18 +60,21 @@ export function createServe(workflows: readonly ServableVersion[], options: Endp
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "replay": {
-        const answer: ReplayAnswer = await replay(push, maxDurationMs, execution);
+        const answer: ReplayAnswer = await replay(push, { maxDurationMs, bindings: request.bindings }, execution);
         return jsonAnswer(200, answer, manifestHeader(hash));
       }
       case "execute": {
         const { development } = settings;
-        const invocation = { arrivedAt, maxDurationMs, development, gone: request.signal?.() };
+        const { bindings } = request;
+        const invocation = { arrivedAt, maxDurationMs, development, bindings, gone: request.signal?.() };
         const answering = execute(push, bytes, invocation, execution).then(
           (answer) => jsonAnswer(200, answer, manifestHeader(hash)),
           (error: unknown) => refusalAnswer(refusalOf(error, log)),
         );
         return keptAwake(answering, manifestHeader(hash));
       }
+      case "validate":
+        return jsonAnswer(200, await validate(push, served), manifestHeader(hash));
     }
   }
 
@@ -103,6 +109,7 @@ function greeting(settings: Settings, manifestFor: (settings: Settings) => Descr
 
 function refusalOf(error: unknown, log: TroubleLog): Refusal {
   if (error instanceof Refusal) {
+    if (error.logged) return error;
     if (error.code === "KEYS_MISSING") log.once(error.code, error.message);
     else if (error.status !== 409 && error.status !== 405) log.warn(error.loggedCode, error.reason ?? error.message);
     return error;

@@ -26,7 +26,7 @@ export const bodyHash = (body: string | Uint8Array): string => createHash("sha25
 export const nowS = (): number => Math.floor(Date.now() / 1000);
 
 export interface Push {
-  readonly type: "execute" | "describe" | "replay";
+  readonly type: "execute" | "describe" | "replay" | "validate";
   readonly pushId: string;
   readonly [member: string]: unknown;
 }

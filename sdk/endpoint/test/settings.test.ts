@@ -130,6 +130,7 @@ describe("options", () => {
     [{ url: "/api/aiki" }, "url"],
     [{ namespace: "Not a namespace" }, "namespace"],
     [{ maxDuration: { milliseconds: 10 } }, "maxDuration"],
+    [{ logger: { info() {} } }, "logger"],
     [{ keepHistory: { runs: -1 } }, "keepHistory.runs"],
     [{ keepHistory: { entries: 1 } }, "entries"],
   ])("%j stops the app where it is written, naming %s", (options, name) => {

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { recordSchema } from "./history.js";
 import { LIMITS } from "./limits.js";
-import { divergenceSchema, manifestSchema } from "./push.js";
+import { divergenceSchema, jsonSchemaDocument, manifestSchema } from "./push.js";
 import {
   durationMsSchema,
   endpointIdSchema,
@@ -16,6 +16,7 @@ import {
   retryPolicySchema,
   runIdSchema,
   runStatusSchema,
+  scheduleIdSchema,
   terminalStatusSchema,
   versionSchema,
   wireErrorSchema,
@@ -89,6 +90,8 @@ export const runSummarySchema = z.strictObject({
   status: runStatusSchema,
   reference: z.string().optional(),
   parent: runIdSchema.optional(),
+  /** The schedule that started it. */
+  schedule: scheduleIdSchema.optional(),
   createdAt: instantSchema,
   endedAt: instantSchema.optional(),
 });
@@ -140,6 +143,7 @@ export const listRunsQuerySchema = z.strictObject({
   version: versionSchema.optional(),
   reference: referenceIdSchema.optional(),
   parent: runIdSchema.optional(),
+  schedule: scheduleIdSchema.optional(),
   createdAfter: z.coerce.number().int().optional(),
   createdBefore: z.coerce.number().int().optional(),
   cursor: z.string().max(LIMITS.cursorChars).optional(),
@@ -187,6 +191,7 @@ export const runFilterSchema = z.strictObject({
   version: versionSchema.optional(),
   reference: referenceIdSchema.optional(),
   parent: runIdSchema.optional(),
+  schedule: scheduleIdSchema.optional(),
   createdAfter: instantSchema.optional(),
   createdBefore: instantSchema.optional(),
 });
@@ -240,7 +245,7 @@ export const multicastResultSchema = z.strictObject({
     z.strictObject({
       id: runIdSchema.optional(),
       reference: z.string().optional(),
-      outcome: z.enum(["sent", "duplicate", "ended", "not_found", "too_many_queued"]),
+      outcome: z.enum(["sent", "duplicate", "ended", "not_found", "too_many_queued", "schema_invalid"]),
     }),
   ),
 });
@@ -341,6 +346,18 @@ export const workflowListSchema = z.strictObject({
   ),
 });
 export type WorkflowList = z.infer<typeof workflowListSchema>;
+
+/** One version: what it takes, gives and receives, as far as its endpoint says. */
+export const workflowDetailSchema = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  endpoint: z.string().optional(),
+  live: z.number().int(),
+  input: jsonSchemaDocument.optional(),
+  output: jsonSchemaDocument.optional(),
+  events: z.array(z.strictObject({ name: z.string(), schema: jsonSchemaDocument.optional() })),
+});
+export type WorkflowDetail = z.infer<typeof workflowDetailSchema>;
 
 export const createKeyBodySchema = z.strictObject({
   name: nameSchema.optional(),

@@ -17,6 +17,7 @@ import type {
   WaitResult,
 } from "./api.js";
 import type { AikiError } from "./errors.js";
+import type { ActivateScheduleBody, ActivateScheduleResult, Schedule, TriggerScheduleResult } from "./schedules.js";
 
 export interface WorkflowClient {
   startRun(body: StartRunBody): Promise<StartRunResult>;
@@ -37,6 +38,13 @@ export interface WorkflowClient {
   sendEvent(runId: string, body: SendEventBody): Promise<{ duplicate: boolean }>;
   /** At most `LIMITS.batchRuns` runs. One outcome for each, in the order given. */
   multicastEvent(body: MulticastBody): Promise<MulticastResult>;
+  /** Rejects with `CRON_INVALID`, `TIME_ZONE_INVALID`, `REFERENCE_CONFLICT`, `TOO_MANY_SCHEDULES`. */
+  activateSchedule(body: ActivateScheduleBody): Promise<ActivateScheduleResult>;
+  /** These reject with `NOT_FOUND` when the schedule was deleted. */
+  pauseSchedule(scheduleId: string): Promise<Schedule>;
+  resumeSchedule(scheduleId: string): Promise<Schedule>;
+  triggerSchedule(scheduleId: string): Promise<TriggerScheduleResult>;
+  deleteSchedule(scheduleId: string): Promise<void>;
   cancelRun(runId: string, body: { reason?: string }): Promise<void>;
   /** Holds a run after what is under way; rejects with `RUN_ENDED`, as the following do. */
   pauseRun(runId: string): Promise<void>;

@@ -19,6 +19,9 @@ export const ERROR_CODES = [
   "VERSION_OWNED",
   "CHECKPOINT_STALE",
   "WOULD_DIVERGE",
+  "CRON_INVALID",
+  "TIME_ZONE_INVALID",
+  "TOO_MANY_SCHEDULES",
   "DATABASE_UNAVAILABLE",
   "OVERLOADED",
   "INTERNAL",
@@ -43,6 +46,7 @@ export const ERROR_CODES = [
   "BODY_TRUNCATED",
   "PROTOCOL_UNSUPPORTED",
   "WORKFLOW_NOT_SERVED",
+  "CONTEXT_FAILED",
   "HISTORY_NEEDED",
   "NON_DETERMINISM",
   // how a delivery failed, seen from the orchestrator

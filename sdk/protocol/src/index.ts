@@ -7,4 +7,5 @@ export * from "./commands.js";
 export * from "./history.js";
 export * from "./public-key.js";
 export * from "./push.js";
+export * from "./schedules.js";
 export * from "./values.js";

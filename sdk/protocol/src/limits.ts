@@ -44,6 +44,10 @@ export const LIMITS = {
   urlChars: 2_048,
   /** Workflow versions in one manifest. */
   manifestWorkflows: 1_000,
+  /** Looks at a value or a keyword while one value is compared with a JSON Schema; then nothing is said of it. */
+  schemaSteps: 100_000,
+  /** Schemas inside each other, references followed, while one value is compared. */
+  schemaDepth: 256,
   /** Runs in one multicast or batch. */
   batchRuns: 1_000,
   /** Bytes of recorded values that one push or one page carries; what a push leaves out is read by URL. */
@@ -57,6 +61,15 @@ export const LIMITS = {
   /** Rows of one page, and characters of the cursor that leads to the next. */
   pageRows: 500,
   cursorChars: 200,
+  /** Schedules of one namespace. */
+  schedules: 10_000,
+  /** Characters of a cron expression, and of a time zone's name. */
+  cronChars: 200,
+  timezoneChars: 64,
+  /** Shortest interval between two fires of a schedule. */
+  scheduleEveryMs: 1_000,
+  /** Missed fires that a schedule with `catchUp: "all"` makes up for at once: the latest of them. */
+  catchUpRuns: 100,
   /** Longest long poll. */
   waitMs: 60_000,
 } as const;

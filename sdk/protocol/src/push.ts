@@ -70,10 +70,23 @@ export const describeRequestSchema = z.strictObject({
 });
 export type DescribeRequest = z.infer<typeof describeRequestSchema>;
 
+/** Asks for the last word on a value that does not seem to fit: an input, or with `event` the data of one. */
+export const validateRequestSchema = z.strictObject({
+  type: z.literal("validate"),
+  pushId: pushIdSchema,
+  endpointId: endpointIdSchema,
+  workflow: nameSchema,
+  version: versionSchema,
+  event: nameSchema.optional(),
+  value: jsonSchema.optional(),
+});
+export type ValidateRequest = z.infer<typeof validateRequestSchema>;
+
 export const pushRequestSchema = z.discriminatedUnion("type", [
   executeRequestSchema,
   replayRequestSchema,
   describeRequestSchema,
+  validateRequestSchema,
 ]);
 export type PushRequest = z.infer<typeof pushRequestSchema>;
 
@@ -115,7 +128,15 @@ export const replayAnswerSchema = z.discriminatedUnion("fits", [
 ]);
 export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;
 
-const jsonSchemaDocument = z.record(z.string(), jsonSchema);
+/** Each issue begins with its path, where it has one. */
+export const validateAnswerSchema = z.discriminatedUnion("fits", [
+  z.strictObject({ pushId: pushIdSchema, fits: z.literal(true) }),
+  z.strictObject({ pushId: pushIdSchema, fits: z.literal(false), issues: z.array(z.string().max(1_000)).max(10) }),
+]);
+export type ValidateAnswer = z.infer<typeof validateAnswerSchema>;
+
+/** A JSON Schema, draft 2020-12. */
+export const jsonSchemaDocument = z.record(z.string(), jsonSchema);
 export const manifestSchema = z.strictObject({
   protocol: z.strictObject({ min: z.number().int(), max: z.number().int() }),
   sdk: z.strictObject({ name: z.string().max(100), version: z.string().max(100) }),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  activateScheduleBodySchema,
   bulkCancelBodySchema,
   canonicalJson,
   checkEndpointBodySchema,
@@ -22,8 +23,11 @@ import {
   replayAnswerSchema,
   replayRequestSchema,
   runIdSchema,
+  scheduledRunId,
   startRunBodySchema,
   startRunsBodySchema,
+  validateAnswerSchema,
+  validateRequestSchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -34,6 +38,7 @@ const values = read<{
   hashes: { value: never; canonical: string; sha256: string }[];
   keys: { kind: "task"; address: string; index: number; key: string }[];
   childRunIds: { parent: string; key: string; id: string }[];
+  scheduledRunIds: { schedule: string; at: number; id: string }[];
 }>("values");
 
 describe("golden values", () => {
@@ -51,6 +56,11 @@ describe("golden values", () => {
     expect(childRunId(parent, key)).toBe(id);
     expect(runIdSchema.parse(id)).toBe(id);
   });
+
+  it.each(values.scheduledRunIds)("$id of a schedule", ({ schedule, at, id }) => {
+    expect(scheduledRunId(schedule, at)).toBe(id);
+    expect(runIdSchema.parse(id)).toBe(id);
+  });
 });
 
 const schemas = {
@@ -60,12 +70,15 @@ const schemas = {
   describeAnswer: describeAnswerSchema,
   replayRequest: replayRequestSchema,
   replayAnswer: replayAnswerSchema,
+  validateRequest: validateRequestSchema,
+  validateAnswer: validateAnswerSchema,
   errorAnswer: errorAnswerSchema,
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
   checkEndpointBody: checkEndpointBodySchema,
   startRunsBody: startRunsBodySchema,
   bulkCancelBody: bulkCancelBodySchema,
+  activateScheduleBody: activateScheduleBodySchema,
   commands: commandsSchema,
   checkpointBody: checkpointBodySchema,
   checkpointAnswer: checkpointAnswerSchema,

@@ -38,7 +38,9 @@ export interface RunContext {
 }
 
 /** The first argument of a workflow's handler. */
-export interface WorkflowRun<Events extends EventMap = NoEvents> extends RunContext {
+export interface WorkflowRun<Events extends EventMap = NoEvents, Context = unknown> extends RunContext {
+  /** What the application gave `serveAiki(…, { context })`; its type is the workflow's, `workflow<Context>({ name })`. */
+  readonly context: Context;
   readonly events: { readonly [Name in keyof Events]: EventWaiter<ReceivedBy<Events[Name]>> };
 }
 

@@ -1,4 +1,7 @@
-/** What Aiki asks of a logger. pino's shape: an optional object of fields first, then the message. */
+/**
+ * What Aiki asks of a logger. pino's shape: an optional object of fields first, then the message. A logger that has
+ * `child` is asked for one that carries `run`, `workflow` and, in tasks, `task` and `taskAttempt` on every line.
+ */
 export interface Logger {
   trace(fields: object, message?: string): void;
   trace(message: string): void;
@@ -31,6 +34,20 @@ export function loggerFrom(write: (level: LogLevel, args: LogArguments) => void)
 export function logTo(logger: Logger, level: LogLevel, args: LogArguments): void {
   if (typeof args[0] === "string") logger[level](args[0]);
   else logger[level](args[0], args[1]);
+}
+
+/** A logger whose lines, and those of its children, are written only while `passes` says so. */
+export function filtered(logger: Logger, passes: () => boolean): Logger {
+  const lines = loggerFrom((level, args) => {
+    if (passes()) logTo(logger, level, args);
+  });
+  if (!logger.child) return lines;
+  return { ...lines, child: (bindings) => filtered(bind(logger, bindings), passes) };
+}
+
+/** A child with these bindings where the logger makes one, else the logger itself. */
+export function bind(logger: Logger, bindings: Record<string, unknown>): Logger {
+  return logger.child?.(bindings) ?? logger;
 }
 
 /** The default: `info` and above on the console, fields as JSON after the message. */

@@ -4,7 +4,7 @@ import { LIMITS } from "@aikirun/protocol/canonical";
 import type { AnyEvent, EventMap, SentTo } from "./event.js";
 import type { Args } from "./json.js";
 import { checkName } from "./names.js";
-import { recordable } from "./record.js";
+import { copyJson, recordable } from "./record.js";
 import { check } from "./schema.js";
 
 export type SendOutcome = MulticastResult["outcomes"][number];
@@ -111,8 +111,9 @@ async function eventBody(
   reference: string | undefined,
   data: unknown,
 ): Promise<SendEventBody> {
-  await check(definition.schema, data, `The data of event ${name}`);
   const value = recordable(data, `Event ${name} was given data`);
+  // What the handler will be given: the decoded JSON, in which a Date is a string.
+  await check(definition.schema, copyJson(value), `The data of event ${name}, as JSON,`);
   return { name, ...(value !== undefined && { data: value }), ...(reference !== undefined && { reference }) };
 }
 

@@ -7,7 +7,7 @@ import type { EventMap } from "./event.js";
 import { type RunHandle, runHandle } from "./handle.js";
 import type { Args } from "./json.js";
 import { checkName } from "./names.js";
-import { recordable } from "./record.js";
+import { copyJson, recordable } from "./record.js";
 import type { RunPromise } from "./run-promise.js";
 import { check, type StandardSchemaV1 } from "./schema.js";
 import { type StartOutcome, startMany } from "./start-many.js";
@@ -149,14 +149,16 @@ function checkedReference(reference: Reference): Reference {
   return reference;
 }
 
-async function startBody<Events extends EventMap>(
+/** What a start, or each start of a schedule, asks for. */
+export async function startBody<Events extends EventMap>(
   version: Startable<Events>,
   options: StartOptions,
   input: unknown,
 ): Promise<StartRunBody> {
   const subject = `${version.name}@${version.versionId}`;
-  await check(version.inputSchema, input, `The input of ${subject}`);
   const value = recordable(input, `${subject} was given an input`);
+  // What the handler will be given: the decoded JSON, in which a Date is a string.
+  await check(version.inputSchema, copyJson(value), `The input of ${subject}, as JSON,`);
   return {
     workflow: version.name,
     version: version.versionId,

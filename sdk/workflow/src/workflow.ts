@@ -8,8 +8,8 @@ import type { StandardSchemaV1 } from "./schema.js";
 import { type VersionEvents, versionEvents } from "./send-event.js";
 import { type Startable, starter, type WorkflowStarter } from "./start.js";
 
-export interface VersionDefinition<Input, Output, Events extends EventMap, Wire = Input> {
-  handler(run: WorkflowRun<Events>, input: Input): Output | PromiseLike<Output>;
+export interface VersionDefinition<Input, Output, Events extends EventMap, Wire = Input, Context = unknown> {
+  handler(run: WorkflowRun<Events, Context>, input: Input): Output | PromiseLike<Output>;
   readonly events?: Events;
   /** Input is checked before a run exists and again when it runs; output when the handler returns. */
   readonly schema?: {
@@ -18,8 +18,11 @@ export interface VersionDefinition<Input, Output, Events extends EventMap, Wire 
   };
 }
 
-/** A version with its types erased: what serving and replay need of it. */
-export interface ServableVersion {
+/**
+ * A version with its types erased: what serving and replay need of it. Of its types only the context is left, which
+ * whoever serves it must give; `unknown` is none.
+ */
+export interface ServableVersion<Context = unknown> {
   readonly kind: "workflow.version";
   readonly name: string;
   readonly versionId: string;
@@ -28,12 +31,14 @@ export interface ServableVersion {
     readonly events?: EventMap;
     readonly schema?: { readonly input?: StandardSchemaV1; readonly output?: StandardSchemaV1 };
   };
+  /** Only for the compiler. */
+  readonly needs?: (context: Context) => void;
 }
 
-export interface WorkflowVersion<Input, Output, Events extends EventMap, Wire = Input>
-  extends ServableVersion,
+export interface WorkflowVersion<Input, Output, Events extends EventMap, Wire = Input, Context = unknown>
+  extends ServableVersion<Context>,
     WorkflowStarter<Wire, Output, Events> {
-  readonly definition: VersionDefinition<Input, Output, Events, Wire>;
+  readonly definition: VersionDefinition<Input, Output, Events, Wire, Context>;
   /** Sends to many runs of this version. */
   readonly events: VersionEvents<Events>;
   /** Rejects with `NOT_FOUND`, also when the run belongs to another workflow or version. */
@@ -46,7 +51,7 @@ export interface WorkflowVersion<Input, Output, Events extends EventMap, Wire = 
   ): Promise<RunHandle<Output, Events>>;
 }
 
-export interface Workflow {
+export interface Workflow<Context = unknown> {
   readonly name: string;
   /**
    * Defines a version. A run stays with the version that it started with, so keep a version's code for as long as it
@@ -54,22 +59,25 @@ export interface Workflow {
    */
   v<Input = void, Output = void, Events extends EventMap = NoEvents, Wire = Input>(
     versionId: string,
-    definition: VersionDefinition<Input, Output, Events, Wire>,
-  ): WorkflowVersion<Input, Output, Events, Wire>;
+    definition: VersionDefinition<Input, Output, Events, Wire, Context>,
+  ): WorkflowVersion<Input, Output, Events, Wire, Context>;
 }
 
-/** Names a workflow; its versions carry the code. Throws `INVALID_ARGUMENT` for a bad name. */
-export function workflow(options: { readonly name: string }): Workflow {
+/**
+ * Names a workflow; its versions carry the code. `workflow<Context>` declares what its handlers find in `run.context`.
+ * Throws `INVALID_ARGUMENT` for a bad name.
+ */
+export function workflow<Context = unknown>(options: { readonly name: string }): Workflow<Context> {
   const { name } = options;
   checkName(name, "A workflow's name");
   return { name, v: (versionId, definition) => defineVersion(name, versionId, definition) };
 }
 
-function defineVersion<Input, Output, Events extends EventMap, Wire>(
+function defineVersion<Input, Output, Events extends EventMap, Wire, Context>(
   name: string,
   versionId: string,
-  definition: VersionDefinition<Input, Output, Events, Wire>,
-): WorkflowVersion<Input, Output, Events, Wire> {
+  definition: VersionDefinition<Input, Output, Events, Wire, Context>,
+): WorkflowVersion<Input, Output, Events, Wire, Context> {
   checkVersion(versionId);
   if (typeof definition.handler !== "function") {
     throw new AikiError("INVALID_ARGUMENT", `${name}@${versionId} needs a handler function.`);

@@ -264,3 +264,25 @@ describe("bounds", () => {
     expect(of.pushes).toBe(2);
   });
 });
+
+describe("outcomes that come together with the end of the host's time", () => {
+  it("are all recorded, so that nothing that was done is done again", async () => {
+    const timers = manualTimers();
+    const did: string[] = [];
+    const step = task({
+      name: "step",
+      async handler(name: string) {
+        did.push(name);
+        return name;
+      },
+    });
+    const of = new Orchestrator(
+      workflow({ name: "both" }).v("1", {
+        handler: (run) => Promise.all([step.start(run, "a").then(() => timers.fire(1_000)), step.start(run, "b")]),
+      }),
+    );
+    of.commit(commandsOf(await of.push({ host: timers, budgetMs: 1_000 })));
+    expect(await of.finish()).toMatchObject({ state: "completed" });
+    expect(did).toEqual(["a", "b"]);
+  });
+});

@@ -262,31 +262,27 @@ describe("run.race", () => {
     });
   });
 
-  it("of an event whose schema is still being asked gives the event back", async () => {
-    let validations = 0;
-    const asking: StandardSchemaV1<string, string> = {
+  it("of an event whose schema takes its time is won by what was recorded first", async () => {
+    const slow: StandardSchemaV1<string, string> = {
       "~standard": {
         version: 1,
         vendor: "test",
         validate: async (value) => {
-          if (++validations < 3) await new Promise((resolve) => setImmediate(resolve));
+          await new Promise((resolve) => setTimeout(resolve, 20));
           return { value: value as string };
         },
       },
     };
     const checked = workflow({ name: "checked" }).v("1", {
-      events: { word: event({ schema: asking }) },
-      async handler(run) {
-        await run.race([run.events.word.wait(), run.sleep("s", 1)]);
-        return (await run.events.word.wait()).data;
-      },
+      events: { word: event({ schema: slow }) },
+      handler: (run) => run.race([run.events.word.wait(), run.sleep("s", 1)]),
     });
     const of = new Orchestrator(checked);
     of.mailbox.set("word", ["once"]);
     await pushed(of);
     of.settle("event:word#0");
     of.settle("sleep:s#0");
-    expect(await of.finish()).toEqual({ state: "completed", output: "once" });
+    expect(await of.finish()).toEqual({ state: "completed", output: { timeout: false, data: "once" } });
   });
 });
 
@@ -301,6 +297,38 @@ describe("wait({ signal })", () => {
       const first = await word.catch((error: Error) => error.message);
       return [first, (await run.events.word.wait()).data];
     },
+  });
+
+  it("gives back an event whose schema is still being asked", async () => {
+    let giveUp = (): void => {};
+    let validations = 0;
+    const asking: StandardSchemaV1<string, string> = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: async (value) => {
+          validations++;
+          giveUp();
+          await new Promise((resolve) => setImmediate(resolve));
+          return { value: value as string };
+        },
+      },
+    };
+    const checked = workflow({ name: "given-back" }).v("1", {
+      events: { word: event({ schema: asking }) },
+      async handler(run) {
+        const controller = new AbortController();
+        giveUp = () => controller.abort(new Error("too late"));
+        await run.events.word.wait({ signal: controller.signal }).catch(() => {});
+        await run.events.word.wait();
+      },
+    });
+    const of = new Orchestrator(checked);
+    of.mailbox.set("word", ["once"]);
+    await pushed(of);
+    of.settle("event:word#0");
+    expect((await pushed(of)).map(({ type }) => type)).toEqual(["event.close", "event.wait"]);
+    expect(validations).toBe(1);
   });
 
   it("rejects with the signal's reason when it aborts, and closes the wait", async () => {

@@ -1,15 +1,22 @@
 /** `/v1/endpoints` and `/v1/workflows`: who serves what. */
 import {
+  AikiError,
   checkEndpointBodySchema,
   checkResultSchema,
   endpointIdSchema,
   endpointListSchema,
   endpointSchema,
+  nameSchema,
   registerEndpointBodySchema,
+  versionSchema,
+  type WorkflowDetail,
   type WorkflowList,
+  workflowDetailSchema,
   workflowListSchema,
 } from "@aikirun/protocol";
 import { z } from "zod";
+import type { LiveEndpoint } from "../dispatch/live-endpoint.js";
+import type { ServedVersion } from "../dispatch/registry.js";
 import { type Route, route } from "./route.js";
 import type { Services } from "./services.js";
 
@@ -99,7 +106,37 @@ export const endpointRoutes: readonly Route[] = [
       body: { workflows: await listWorkflows(caller.ns, services) },
     }),
   }),
+  route({
+    method: "GET",
+    path: "/v1/workflows/:workflow/:version",
+    scope: "read",
+    summary: "One workflow version: the JSON Schemas of its input, output and events, where its endpoint knows them.",
+    params: z.strictObject({ workflow: nameSchema, version: versionSchema }),
+    answers: { 200: workflowDetailSchema },
+    handle: async ({ params, caller }, services) => ({
+      status: 200,
+      body: await getWorkflow(caller.ns, params, services),
+    }),
+  }),
 ];
+
+async function getWorkflow(ns: string, wanted: ServedVersion, services: Services): Promise<WorkflowDetail> {
+  const { workflow, version } = wanted;
+  const listed = (await listWorkflows(ns, services)).find((one) => one.name === workflow && one.version === version);
+  if (!listed) {
+    throw new AikiError(
+      "NOT_FOUND",
+      `Nobody serves ${workflow}@${version}, and no run of it is under way. aiki workflows lists what there is.`,
+    );
+  }
+  const described = describedIn(services.endpoints.serving(ns, wanted), wanted);
+  const { input, output, events = [] } = described ?? {};
+  return { ...listed, events, ...(input && { input }), ...(output && { output }) };
+}
+
+function describedIn(endpoint: LiveEndpoint | undefined, { workflow, version }: ServedVersion) {
+  return endpoint?.stored.manifest.workflows.find((one) => one.name === workflow && one.version === version);
+}
 
 async function listWorkflows(ns: string, { store, endpoints }: Services): Promise<WorkflowList["workflows"]> {
   const byVersion = new Map<string, WorkflowList["workflows"][number]>();
@@ -108,7 +145,7 @@ async function listWorkflows(ns: string, { store, endpoints }: Services): Promis
   }
   await endpoints.refresh();
   for (const { workflow, version, endpoint } of endpoints.served(ns)) {
-    const listed = endpoint.stored.manifest.workflows.find((one) => one.name === workflow && one.version === version);
+    const listed = describedIn(endpoint, { workflow, version });
     const live = byVersion.get(`${workflow}@${version}`)?.live ?? 0;
     const events = listed?.events.map((event) => event.name) ?? [];
     byVersion.set(`${workflow}@${version}`, { name: workflow, version, endpoint: endpoint.stored.name, events, live });

@@ -6,7 +6,10 @@ import { StoreUnavailable } from "../store/port.js";
 const STATUS: Partial<Record<ErrorCode, number>> = {
   INVALID_REQUEST: 400,
   INVALID_URL: 400,
+  CRON_INVALID: 400,
+  TIME_ZONE_INVALID: 400,
   JSON_TOO_DEEP: 400,
+  SCHEMA_INVALID: 400,
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
   FOREIGN_HOST: 403,
@@ -19,6 +22,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   VERSION_OWNED: 409,
   CHECKPOINT_STALE: 409,
   WOULD_DIVERGE: 409,
+  TOO_MANY_SCHEDULES: 409,
   BODY_TOO_LARGE: 413,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,

@@ -6,6 +6,8 @@ import {
   recordSchema,
   runSchema,
   runSummarySchema,
+  scheduleSchema,
+  scheduleSummarySchema,
   wireErrorSchema,
 } from "@aikirun/protocol";
 import { z } from "zod";
@@ -21,6 +23,8 @@ const NAMES = z
   .add(runSummarySchema, { id: "RunSummary" })
   .add(runSchema, { id: "Run" })
   .add(recordSchema, { id: "Record" })
+  .add(scheduleSummarySchema, { id: "ScheduleSummary" })
+  .add(scheduleSchema, { id: "Schedule" })
   .add(endpointSchema, { id: "Endpoint" })
   .add(apiKeySchema, { id: "ApiKey" });
 

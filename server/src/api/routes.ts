@@ -7,6 +7,7 @@ import { eventRoutes } from "./events.js";
 import { keyRoutes } from "./key-routes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
+import { scheduleRoutes } from "./schedules.js";
 import { systemRoutes } from "./system.js";
 
 export const routes: readonly Route[] = [
@@ -15,6 +16,7 @@ export const routes: readonly Route[] = [
   ...bulkRoutes,
   ...eventRoutes,
   ...checkpointRoutes,
+  ...scheduleRoutes,
   ...endpointRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),

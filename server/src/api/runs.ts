@@ -128,6 +128,7 @@ export async function startOne(
 ): Promise<StartRunResult> {
   const { store, dispatcher, leaseMs } = services;
   checkPayload(body.input, "input");
+  await services.schemas.checkInput(ns, body, body.input);
   const run = newRun(ns, body);
   checkTrigger(run.trigger, services);
   const leased = mayHold && !run.trigger && dispatcher.hasRoom();

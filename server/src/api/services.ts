@@ -4,6 +4,8 @@ import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { SigningKeys } from "../dispatch/keys.js";
 import type { Registration } from "../dispatch/registration.js";
 import type { Endpoints } from "../dispatch/registry.js";
+import type { Schedules } from "../dispatch/schedules.js";
+import type { Schemas } from "../dispatch/schemas.js";
 import type { Store } from "../store/port.js";
 import type { Metrics } from "./metrics.js";
 
@@ -13,7 +15,9 @@ export interface Services {
     Dispatcher,
     "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "checkpoint" | "hub"
   >;
+  readonly schedules: Pick<Schedules, "wakeAt">;
   readonly endpoints: Endpoints;
+  readonly schemas: Schemas;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;
   /** Absent: pushes carry no checkpoint access. */

@@ -19,8 +19,7 @@ export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> 
     const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle, maxTold });
     let pushed: ExecuteAnswer | "again" | Outcome;
     if ("code" in decision) {
-      const failed = await recover(hold, { type: "failed", reach: "refused", ...decision });
-      pushed = failed === "held" ? await push(hold) : failed;
+      pushed = await recover(hold, { type: "failed", reach: "refused", ...decision });
     } else {
       if (decision.writes) {
         // Whoever requeues a run means it to start afresh.
@@ -58,8 +57,7 @@ async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
       : ({ type: "not_served", message: unservedMessage(facts, shared.delivery) } as const);
     if (delivered === "again" || "runId" in delivered || isOutcome(delivered)) return delivered;
     if (delivered.type === "history_needed" || delivered.type === "too_large") continue;
-    const recovered = await recover(hold, delivered);
-    if (recovered !== "held") return recovered;
+    return recover(hold, delivered);
   }
 }
 
@@ -136,8 +134,11 @@ function isSpent({ state, commands, seq }: ExecuteAnswer, { fence }: ExecuteRequ
   return state === "more" && commands.length === 0 && seq > fence.seq;
 }
 
-/** After a failed delivery: waits, or lets the run go. `held`: push again. */
-async function recover(hold: Hold, failure: Failure): Promise<"held" | "again" | Outcome> {
+/**
+ * After a failed delivery: waits, or lets the run go. `again` and not simply another push: a checkpoint of the invocation
+ * that failed may have written a pause.
+ */
+async function recover(hold: Hold, failure: Failure): Promise<"again" | Outcome> {
   const { shared } = hold;
   const { settings, timers } = shared;
   const now = shared.store.now().latest;
@@ -152,5 +153,6 @@ async function recover(hold: Hold, failure: Failure): Promise<"held" | "again" |
   if (waited === "lost") return LOST;
   if (waited === "stop") return hold.release();
   if (waited === "cancel") return hold.retake();
-  return verdict.refenced ? hold.refence() : "held";
+  const refenced = verdict.refenced ? await hold.refence() : "held";
+  return refenced === "held" ? "again" : refenced;
 }

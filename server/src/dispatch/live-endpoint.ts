@@ -4,12 +4,14 @@ import type { Route } from "./delivery.js";
 import type { Seal } from "./seal.js";
 import type { PostTarget } from "./signed-post.js";
 import { Slots } from "./slots.js";
+import { Validators } from "./validators.js";
 
 export interface LiveEndpoint {
   readonly stored: StoredEndpoint;
   readonly target: PostTarget;
   readonly route: Route;
   readonly slots: Slots;
+  readonly validators: Validators;
 }
 
 export async function revive(
@@ -33,6 +35,8 @@ export async function revive(
       },
     },
     slots,
+    validators:
+      before?.stored.manifestHash === stored.manifestHash ? before.validators : new Validators(stored.manifest),
   };
 }
 

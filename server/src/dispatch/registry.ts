@@ -45,6 +45,11 @@ export class Endpoints {
     return route;
   }
 
+  /** As far as is known here: what another replica changed a moment ago may not be. */
+  serving(ns: string, { workflow, version }: ServedVersion): LiveEndpoint | undefined {
+    return this.#byVersion.get(versionKey(ns, workflow, version));
+  }
+
   get(endpointId: string): LiveEndpoint | undefined {
     return this.#byId.get(endpointId);
   }

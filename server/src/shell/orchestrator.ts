@@ -15,10 +15,13 @@ import { Pusher } from "../dispatch/push.js";
 import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
 import { replayWith } from "../dispatch/replay.js";
+import { Schedules } from "../dispatch/schedules.js";
+import { Schemas } from "../dispatch/schemas.js";
 import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
 import { signedPost } from "../dispatch/signed-post.js";
 import { realTimers as timers } from "../dispatch/timers.js";
+import { validateWith } from "../dispatch/validate.js";
 import type { Exchange } from "../egress/exchange.js";
 import type { EgressPolicy } from "../egress/policy.js";
 import type { Log } from "../log.js";
@@ -60,6 +63,8 @@ const DESCRIBE_MS = 30_000;
 /** All replays of a check, and one of them. */
 const CHECK_MS = 45_000;
 const REPLAY_MS = 20_000;
+/** Somebody waits for the start of a run meanwhile. */
+const VALIDATE_MS = 5_000;
 const PROBE_MOST_MS = 30_000;
 const PROBE_MOST_DEV_MS = 2_000;
 
@@ -87,6 +92,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
+  const changed = (endpointId: string) => health.doubt(endpointId, "changed");
+  const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
   const checkpoints =
     parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
   const delivery = new Pusher({
@@ -101,6 +108,15 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     delivery,
     settings: parts.dispatch,
     onError: (error, runId) => log.error("a run could not be advanced", { run: runId, reason: textOf(error) }),
+  });
+  const schedules = new Schedules({
+    store,
+    settings: parts.dispatch,
+    fired: ({ ns, cancels }) => {
+      dispatcher.wake();
+      if (cancels !== undefined) dispatcher.cancelSent(ns, cancels);
+    },
+    onError: (error, schedule) => log.error("a schedule could not be fired", { schedule, reason: textOf(error) }),
   });
   metrics.gauge("aiki_runs_held", () => dispatcher.held);
   const perMinute = parts.registrationsPerMinute;
@@ -120,7 +136,9 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const services: Services = {
     store,
     dispatcher,
+    schedules,
     endpoints,
+    schemas,
     registration,
     signingKeys,
     ...(checkpoints && { checkpoints }),
@@ -145,6 +163,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     async start() {
       await readEndpoints();
       dispatcher.start();
+      schedules.start();
       const failed = (what: string) => (error: unknown) => {
         if (!(error instanceof StoreUnavailable)) log.warn(`${what} could not be read`, { reason: textOf(error) });
       };
@@ -155,6 +174,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       for (const cancel of tasks) cancel();
       stopping.abort();
       health.stop();
+      await schedules.stop();
       await dispatcher.stop(graceMs);
     },
   };

@@ -6,6 +6,8 @@ import { statusAfter } from "../core/status.js";
 export interface Row {
   readonly facts: RunFacts;
   readonly requestHash: string;
+  /** The schedule that started it. */
+  schedule: string | undefined;
   /** `createdAt` order with ties broken by insertion: newest-first listing. */
   readonly serial: number;
   status: RunStatus;
@@ -47,6 +49,7 @@ export function newRow(facts: RunFacts, requestHash: string, serial: number, epo
   return {
     facts,
     requestHash,
+    schedule: undefined,
     serial,
     status: statusAfter("none", dueAt > facts.createdAt ? "schedule" : "enqueue"),
     epoch,

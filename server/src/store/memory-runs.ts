@@ -241,6 +241,11 @@ export class MemoryRuns implements RunStore, RunQueries {
     return row && toSummary(row);
   }
 
+  async versionsOf(ns: string, runIds: readonly string[]): Promise<Map<string, { workflow: string; version: string }>> {
+    const found = runIds.flatMap((id) => this.find(ns, id)?.facts ?? []);
+    return new Map(found.map(({ id, workflow, version }) => [id, { workflow, version }]));
+  }
+
   async listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]> {
     const newest = [...this.rows.values()]
       .filter((row) => row.facts.ns === ns && matches(row, filter))
@@ -294,6 +299,18 @@ export class MemoryRuns implements RunStore, RunQueries {
 
   async readFacts(ns: string, runId: string): Promise<RunFacts | undefined> {
     return this.find(ns, runId)?.facts;
+  }
+
+  /** A part of the statement that fires a schedule. */
+  startScheduled(schedule: string, facts: Omit<RunFacts, "createdAt" | "runAttempt">, requestHash: string): void {
+    if (this.find(facts.ns, facts.id)) return;
+    const now = this.#clock();
+    this.#insert(facts, requestHash, now, now).schedule = schedule;
+  }
+
+  /** A part of the statement that fires a schedule. */
+  send(message: NewMessage): void {
+    this.#send(message);
   }
 
   #clock(): number {

@@ -13,6 +13,7 @@ export function toSummary(row: Row): RunSummary {
     status: row.status,
     ...(facts.reference === undefined ? {} : { reference: facts.reference }),
     ...(facts.parent ? { parent: facts.parent.id } : {}),
+    ...(row.schedule === undefined ? {} : { schedule: row.schedule }),
     createdAt: facts.createdAt,
     ...(row.end ? { endedAt: row.end.endedAt } : {}),
   };
@@ -46,6 +47,7 @@ export function matches(row: Row, filter: RunFilter): boolean {
     // A reference belongs to its scope: a child's to its parent, any other to the workflow version.
     (filter.reference === undefined || filter.parent !== undefined || facts.parent === undefined) &&
     (filter.parent === undefined || filter.parent === facts.parent?.id) &&
+    (filter.schedule === undefined || filter.schedule === row.schedule) &&
     (filter.createdAfter === undefined || facts.createdAt > filter.createdAfter) &&
     (filter.createdBefore === undefined || facts.createdAt < filter.createdBefore)
   );

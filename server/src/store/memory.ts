@@ -1,7 +1,8 @@
 /** The store in memory: for tests, the simulation and virtual time. Nothing survives the process. */
 import { EPOCH, MemoryKeys, MemoryRegistry } from "./memory-registry.js";
 import { MemoryRuns, type MemoryStoreOptions } from "./memory-runs.js";
-import type { RunQueries, RunStore, Store } from "./port.js";
+import { MemorySchedules } from "./memory-schedules.js";
+import type { RunQueries, RunStore, ScheduleStore, Store } from "./port.js";
 
 export type { MemoryStoreOptions } from "./memory-runs.js";
 
@@ -15,6 +16,7 @@ export function assembleStore(runs: MemoryRuns, options: MemoryStoreOptions): St
   const keys = new MemoryKeys(() => options.now?.() ?? Date.now());
   return {
     ...runVerbs(runs),
+    ...scheduleVerbs(new MemorySchedules(runs, options)),
     saveEndpoint: (endpoint, takeOver) => registry.saveEndpoint(endpoint, takeOver),
     markEndpoint: (ns, id, status, trouble) => registry.markEndpoint(ns, id, status, trouble),
     listEndpoints: (ns) => registry.listEndpoints(ns),
@@ -53,10 +55,23 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     nextDueAt: () => runs.nextDueAt(),
     getRun: (ns, id) => runs.getRun(ns, id),
     findByReference: (ns, workflow, version, reference) => runs.findByReference(ns, workflow, version, reference),
+    versionsOf: (ns, ids) => runs.versionsOf(ns, ids),
     listRuns: (ns, filter, cursor, limit) => runs.listRuns(ns, filter, cursor, limit),
     readHistory: (ns, id, after, limit, maxBytes) => runs.readHistory(ns, id, after, limit, maxBytes),
     countLive: (ns) => runs.countLive(ns),
     sampleLive: (ns, versions, limit) => runs.sampleLive(ns, versions, limit),
     readFacts: (ns, id) => runs.readFacts(ns, id),
+  };
+}
+
+export function scheduleVerbs(schedules: ScheduleStore): ScheduleStore {
+  return {
+    activate: (schedule, max) => schedules.activate(schedule, max),
+    getSchedule: (ns, id) => schedules.getSchedule(ns, id),
+    listSchedules: (ns, filter, cursor, limit) => schedules.listSchedules(ns, filter, cursor, limit),
+    deleteSchedule: (ns, id) => schedules.deleteSchedule(ns, id),
+    retimeSchedule: (ns, id, seq, nextAt) => schedules.retimeSchedule(ns, id, seq, nextAt),
+    upcomingSchedules: (after, limit) => schedules.upcomingSchedules(after, limit),
+    fire: (firing) => schedules.fire(firing),
   };
 }

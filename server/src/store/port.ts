@@ -8,12 +8,13 @@
 import type { Endpoint, HistoryRecord, Manifest, Run, RunStatus, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, MessageBody, NewMessage, NewRun, RunFacts } from "../core/run.js";
+import type { Firing, ScheduleState } from "../core/schedule.js";
 
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
 }
 
-export interface Store extends RunStore, RunQueries, Registry, KeyStore {
+export interface Store extends RunStore, RunQueries, ScheduleStore, Registry, KeyStore {
   /** Lets connections go after what is under way has ended. */
   close(): Promise<void>;
 }
@@ -141,6 +142,7 @@ export interface RunFilter {
   /** Of runs that were started from outside; with `parent`, of its children. */
   readonly reference?: string;
   readonly parent?: string;
+  readonly schedule?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
 }
@@ -165,6 +167,11 @@ export interface RunQueries {
   getRun(ns: string, runId: string): Promise<Run | undefined>;
   /** By workflow, version and reference id. */
   findByReference(ns: string, workflow: string, version: string, reference: string): Promise<RunSummary | undefined>;
+  /** Of runs that exist, ended ones too, which version each is pinned to. */
+  versionsOf(
+    ns: string,
+    runIds: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly workflow: string; readonly version: string }>>;
   /** Newest first; `cursor` is the last id of the page before. */
   listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]>;
   /**
@@ -190,6 +197,78 @@ export interface RunQueries {
   ): Promise<SampledRun[]>;
   /** What never changes about a run. Undefined: no such run. */
   readFacts(ns: string, runId: string): Promise<RunFacts | undefined>;
+}
+
+/** What an activation says of a schedule. */
+export interface ScheduleContents
+  extends Pick<RunFacts, "workflow" | "version" | "input" | "retry" | "timeoutMs" | "pool">,
+    Pick<ScheduleState, "ns" | "id" | "recurrence" | "overlapPolicy" | "catchUp"> {
+  readonly reference: string | undefined;
+  /** Of its runs, as `NewRun.requestHash`. */
+  readonly requestHash: string;
+  /** Which schedule is meant: one for each identity in a namespace. */
+  readonly identity: string;
+  /** Tells a repeated activation from one that changes something. */
+  readonly contentHash: string;
+}
+
+export interface NewSchedule extends ScheduleContents {
+  /** For a schedule that is new or gets another recurrence. */
+  readonly anchorAt: number;
+  readonly nextAt: number | undefined;
+  /** Whether a schedule of this identity with other contents gets these. */
+  readonly updates: boolean;
+}
+
+export interface StoredSchedule extends ScheduleContents, ScheduleState {
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** When it last started a run. */
+  readonly lastAt: number | undefined;
+  readonly started: number;
+  readonly skipped: number;
+}
+
+export type ActivateOutcome =
+  /** `unchanged`, too, when the contents differ and were not to be updated. */
+  | { readonly type: "created" | "updated" | "unchanged"; readonly schedule: StoredSchedule }
+  | { readonly type: "too_many" };
+
+export interface ScheduleFilter {
+  readonly workflow?: string;
+  readonly version?: string;
+  readonly reference?: string;
+  readonly status?: "active" | "paused";
+}
+
+/** Where the last page of `upcomingSchedules` ended. */
+export type UpcomingCursor = Pick<ScheduleState, "ns" | "id"> & { readonly nextAt: number };
+
+export interface ScheduleStore {
+  /**
+   * Inserts a schedule, or finds the one of its identity and, when asked to, gives it these contents. A schedule that
+   * is paused stays so; one whose recurrence does not change keeps its next instant. `max` bounds those of a namespace.
+   */
+  activate(schedule: NewSchedule, max: number): Promise<ActivateOutcome>;
+  getSchedule(ns: string, id: string): Promise<StoredSchedule | undefined>;
+  /** Newest first; `cursor` is the last id of the page before. */
+  listSchedules(
+    ns: string,
+    filter: ScheduleFilter,
+    cursor: string | undefined,
+    limit: number,
+  ): Promise<StoredSchedule[]>;
+  /** Its runs stay. */
+  deleteSchedule(ns: string, id: string): Promise<boolean>;
+  /** Pauses it (`nextAt` undefined) or lets it go on. False: `seq` is not the row's, and nothing was changed. */
+  retimeSchedule(ns: string, id: string, seq: number, nextAt: number | undefined): Promise<boolean>;
+  /** Of all namespaces, those that are not paused, in the order in which they come due. */
+  upcomingSchedules(after: UpcomingCursor | undefined, limit: number): Promise<ScheduleState[]>;
+  /**
+   * One fire under the schedule's fence: starts its runs, due now, and sends a cancel to the run before. False: `seq` is
+   * not the row's, or the time has not come, and nothing was changed. Run ids that exist already start nothing.
+   */
+  fire(firing: Firing): Promise<boolean>;
 }
 
 /** An endpoint as it is stored: with its secret headers, encrypted by the caller. */

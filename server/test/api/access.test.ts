@@ -7,7 +7,13 @@ import { ADMIN_KEY, type Answer, call, start } from "./server.js";
 
 /** A path of the route with well-formed ids of nothing. */
 function pathOf(path: string): string {
-  const prefix = path.startsWith("/v1/runs") ? "run" : path.startsWith("/v1/endpoints") ? "ep" : "key";
+  const prefix = path.startsWith("/v1/runs")
+    ? "run"
+    : path.startsWith("/v1/endpoints")
+      ? "ep"
+      : path.startsWith("/v1/schedules")
+        ? "sch"
+        : "key";
   return path.replace(":id", newId(prefix)) + (path.endsWith("/wait") ? "?timeoutMs=0" : "");
 }
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type EndpointOptions, endpoint } from "@aikirun/endpoint";
+import type { ServableVersion } from "@aikirun/workflow";
 import { getRequestListener } from "@hono/node-server";
 import { onTestFinished } from "vitest";
 
@@ -10,12 +11,12 @@ export interface App {
   readonly url: string;
   /** Pushes and describes that arrived. */
   readonly requests: number;
-  serve(workflows: Parameters<typeof endpoint>[0]["workflows"], options?: EndpointOptions): void;
+  serve(workflows: readonly ServableVersion[], options?: EndpointOptions): void;
   /** Answers instead of the SDK, until called without an argument. */
   intercept(respond?: (request: Request) => Response | undefined): void;
 }
 
-export async function startApp(aikiUrl: string, workflows: Parameters<typeof endpoint>[0]["workflows"]): Promise<App> {
+export async function startApp(aikiUrl: string, workflows: readonly ServableVersion[]): Promise<App> {
   let requests = 0;
   let handler = endpoint({ workflows });
   let interceptor: ((request: Request) => Response | undefined) | undefined;

@@ -1,6 +1,7 @@
 /** A real server on a free port, and a caller. */
 import { request } from "node:http";
 import type {
+  ActivateScheduleResult,
   ApiError,
   ApiKey,
   CreatedKey,
@@ -9,7 +10,10 @@ import type {
   MulticastResult,
   Run,
   RunPage,
+  Schedule,
+  SchedulePage,
   StartRunResult,
+  TriggerScheduleResult,
   Trouble,
   WaitResult,
   WorkflowList,
@@ -37,7 +41,11 @@ export interface CallOptions {
 
 /** What the routes answer, all in one: a test looks at the fields that its own route promises. */
 export type AnswerBody = ApiError &
-  Omit<Run & Endpoint & ApiKey, "status" | "workflows" | "name" | "trouble"> &
+  Omit<Run & Endpoint & ApiKey, "status" | "workflows" | "name" | "trouble" | "schedule"> &
+  Omit<Schedule, "status" | "workflow" | "started"> &
+  Omit<SchedulePage, "next"> &
+  ActivateScheduleResult &
+  TriggerScheduleResult &
   Omit<WorkflowList & CreatedKey & HistoryPage, "next"> &
   RunPage &
   StartRunResult &

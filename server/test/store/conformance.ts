@@ -12,6 +12,7 @@ import { leasingTests } from "./conformance/leasing.js";
 import { mailingTests } from "./conformance/mailing.js";
 import { racingTests } from "./conformance/racing.js";
 import { registeringTests } from "./conformance/registering.js";
+import { schedulingTests } from "./conformance/scheduling.js";
 import { startingTests } from "./conformance/starting.js";
 
 export function storeConformance(name: string, makeArena: () => Promise<Arena>): void {
@@ -35,6 +36,7 @@ export function storeConformance(name: string, makeArena: () => Promise<Arena>):
     describe("commit", () => committingTests(given));
     describe("races", () => racingTests(given));
     describe("queries", () => askingTests(given));
+    describe("schedules", () => schedulingTests(given));
     describe("endpoints", () => registeringTests(given));
     describe("keys", () => keepingKeysTests(given));
   });

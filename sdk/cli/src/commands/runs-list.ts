@@ -14,6 +14,7 @@ export function runsListCommand(): Command {
     .option("--workflow-version <version>", "only runs of this version")
     .option("--reference <id>", "only the run with this reference id; with --parent, its child")
     .option("--parent <run-id>", "only children of this run")
+    .option("--schedule <schedule-id>", "only runs that this schedule started")
     .option("--created-after <time>", "a date, or an age such as 2h", instant)
     .option("--created-before <time>", "a date, or an age such as 2h", instant)
     .option("--cursor <cursor>", "where the page before ended")

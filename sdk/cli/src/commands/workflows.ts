@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { session } from "../session.js";
 import { table } from "../table.js";
+import { workflowsGetCommand } from "./workflows-get.js";
 
 export function workflowsCommand(): Command {
   return new Command("workflows")
-    .description("list workflow versions, who serves them, and their live runs")
+    .description("list workflow versions, who serves them, and their live runs; get shows one")
+    .addCommand(workflowsGetCommand())
     .action(async (_options: object, command: Command) => {
       const { aiki, print } = session(command);
       const workflows = await aiki.listWorkflows();

@@ -2,10 +2,11 @@
 import type { Command, HistoryRecord, JsonValue, PushedRun, WireError } from "@aikirun/protocol";
 import { AikiError, LIMITS, sha256Hex } from "@aikirun/protocol/canonical";
 import { isNonRetryable, retryAfterMs } from "../errors.js";
-import type { Logger } from "../logger.js";
+import { bind, type Logger } from "../logger.js";
 import { recordable } from "../record.js";
 import { retryDelayMs } from "../retry.js";
 import { check } from "../schema.js";
+import { runBindings } from "./bindings.js";
 import type { StartableTask } from "./calls.js";
 import type { Host } from "./host.js";
 import { decodeInput } from "./input-address.js";
@@ -63,6 +64,7 @@ export function startAttempt(
       abort(new AikiError("TASK_TIMEOUT", `Task ${call.name} took longer than its timeout of ${call.timeoutMs} ms.`)),
     );
   }
+  let bound: Logger | undefined;
   const context = {
     // Made when asked for: a hash costs more than everything else here.
     get idempotencyKey() {
@@ -70,7 +72,10 @@ export function startAttempt(
     },
     attempt: taskAttempt,
     signal: controller.signal,
-    logger,
+    get logger() {
+      bound ??= bind(logger, { ...runBindings(run), task: call.name, taskAttempt });
+      return bound;
+    },
     run: { id: run.id, name: run.workflow, versionId: run.version },
   };
   const perform = async (): Promise<void> => {

@@ -11,9 +11,9 @@ import { TaskFailedError } from "../errors.js";
 import type { AnyEvent } from "../event.js";
 import { checkName } from "../names.js";
 import { copyJson } from "../record.js";
-import { check } from "../schema.js";
 import type { TaskCall } from "../task.js";
 import { CallPromise } from "./call-promise.js";
+import type { Checks } from "./checks.js";
 import { type AskedCall, describeCall, describeClose } from "./divergence.js";
 import { settles } from "./history.js";
 import { type AddressedInput, addressInput, decodeInput } from "./input-address.js";
@@ -32,6 +32,7 @@ export interface StartableTask {
 export class Calls implements RunEngine {
   readonly #run: PushedRun;
   readonly #journal: Journal;
+  readonly #checks: Checks;
   /** Open calls that history does not know. */
   readonly #fresh = new Map<string, Settle>();
   /** Waits without an entry of their own, by the child whose end is recorded but not offered yet. */
@@ -57,9 +58,10 @@ export class Calls implements RunEngine {
   /** Calls that history does not know. */
   readonly asked: AskedCall[] = [];
 
-  constructor(run: PushedRun, journal: Journal, onCall: () => void) {
+  constructor(run: PushedRun, journal: Journal, checks: Checks, onCall: () => void) {
     this.#run = run;
     this.#journal = journal;
+    this.#checks = checks;
     this.#onCall = onCall;
   }
 
@@ -162,7 +164,7 @@ export class Calls implements RunEngine {
         this.commands.push({ type: "event.wait", key, ...(timeoutMs !== undefined && { timeoutMs }) });
       }
       const read = event.schema
-        ? (record: HistoryRecord) => checkedData(name, event, eventOutcome(record))
+        ? (record: HistoryRecord) => this.#checkedData(name, event, eventOutcome(record))
         : eventOutcome;
       const call = this.#settled(key, entry, read, "event");
       if (signal) this.#closeOnAbort(call, signal);
@@ -184,7 +186,7 @@ export class Calls implements RunEngine {
       const address = `${call.workflow}:${call.version}`;
       const subject = `${call.workflow}@${call.version}`;
       const addressed = addressInput("child", address, input, `Child ${subject} was given an input`);
-      if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed, input);
+      if (call.reference === undefined) return this.#startChild(addressed.firstKey, call, addressed);
       const { id, conflictPolicy } = call.reference;
       const firstKey = entryKey("child", `${address}:${id}`, 0);
       const known = this.#referenced.get(firstKey);
@@ -195,13 +197,13 @@ export class Calls implements RunEngine {
         );
       }
       if (known) return known.child;
-      const child = this.#startChild(firstKey, call, addressed, input);
+      const child = this.#startChild(firstKey, call, addressed);
       this.#referenced.set(firstKey, { address: addressed.firstKey, child });
       return child;
     });
   }
 
-  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput, input: unknown): CallPromise<StartedChild> {
+  #startChild(firstKey: string, call: ChildCall, addressed: AddressedInput): CallPromise<StartedChild> {
     const subject = `${call.workflow}@${call.version}`;
     const { key, entry } = this.#journal.call(firstKey);
     const started = (runId: string): StartedChild => ({
@@ -216,7 +218,11 @@ export class Calls implements RunEngine {
       return given(started(childRunId(this.#run.id, key)));
     };
     if (entry !== undefined) return ask();
-    const checked = check(call.inputSchema, input, `The input of child ${subject}`);
+    const checked = this.#checks.check(
+      call.inputSchema,
+      decodeInput(addressed),
+      `The input of child ${subject}, as JSON,`,
+    );
     return checked instanceof Promise ? CallPromise.handled(given(checked.then(() => this.#call(ask)))) : ask();
   }
 
@@ -315,6 +321,11 @@ export class Calls implements RunEngine {
     call.whenOver(() => signal.removeEventListener("abort", abort));
   }
 
+  async #checkedData(name: string, event: AnyEvent, received: EventOutcome): Promise<EventOutcome> {
+    if (received.timeout) return received;
+    return { timeout: false, data: await this.#checks.check(event.schema, received.data, `The data of event ${name}`) };
+  }
+
   #taskResult(name: string, record: HistoryRecord): unknown {
     if (record.kind !== "task" || record.value.state === "retrying") return undefined;
     if (record.value.state === "completed") return copyJson(record.value.output);
@@ -343,11 +354,6 @@ function checkSignal(signal: AbortSignal | undefined, event: string): void {
 function eventOutcome(record: HistoryRecord): EventOutcome {
   if (record.kind !== "event" || record.value.state !== "received") return { timeout: true };
   return { timeout: false, data: copyJson(record.value.data) };
-}
-
-async function checkedData(name: string, event: AnyEvent, received: EventOutcome): Promise<EventOutcome> {
-  if (received.timeout) return received;
-  return { timeout: false, data: await check(event.schema, received.data, `The data of event ${name}`) };
 }
 
 function childEnd(record: HistoryRecord | undefined): ChildEnd | undefined {

@@ -9,12 +9,12 @@
  */
 import type { Command, Divergence, HistoryRecord, PushedRun, ReplayAnswer } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
-import { consoleLogger, type Logger, loggerFrom, logTo } from "../logger.js";
+import type { AnyVersion } from "../context.js";
+import { consoleLogger, filtered, type Logger } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
-import { check } from "../schema.js";
-import type { ServableVersion } from "../workflow.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
+import { Checks } from "./checks.js";
 import { divergenceOf, likenessOf } from "./divergence.js";
 import { History } from "./history.js";
 import type { Host } from "./host.js";
@@ -25,7 +25,7 @@ import { runObject } from "./run-object.js";
 import { wireError } from "./wire-error.js";
 
 export interface ExecuteOptions {
-  readonly workflow: ServableVersion;
+  readonly workflow: AnyVersion;
   readonly run: PushedRun;
   /** The whole history, in the order of `n`. It is not changed. */
   readonly records: readonly HistoryRecord[];
@@ -33,6 +33,8 @@ export interface ExecuteOptions {
   readonly history?: History;
   readonly host: Host;
   readonly logger?: Logger;
+  /** What the handler finds in `run.context`. */
+  readonly context?: unknown;
   /** Aborts when nobody waits for the answer any more. */
   readonly signal?: AbortSignal;
   /**
@@ -75,8 +77,8 @@ const NO_ROOM =
   "Aiki: a task's outcome does not fit into this answer, so the task will run again. Return smaller values.";
 const PLAIN_AWAIT = "It runs again on every replay, and may give another value then: put it into a task.";
 /** Versions whose handlers were seen to go on by themselves, from something that is not recorded. */
-const awaitsPlainly = new WeakSet<ServableVersion>();
-const warnedOf = new WeakSet<ServableVersion>();
+const awaitsPlainly = new WeakSet<AnyVersion>();
+const warnedOf = new WeakSet<AnyVersion>();
 /** Never rejects: what user code throws ends the run or a task. */
 export function execute(options: ExecuteOptions): Promise<Execution> {
   return new Invocation(options).execute();
@@ -97,6 +99,7 @@ class Invocation {
   readonly #history: History;
   readonly #journal: Journal;
   readonly #calls: Calls;
+  readonly #checks = new Checks(() => this.#happened());
   readonly #running = new Map<string, RunningAttempt>();
   readonly #outcomes: AttemptOutcome[] = [];
   /** Of all results and calls that are not committed yet. */
@@ -104,6 +107,8 @@ class Invocation {
   #checkpoint: Checkpoint | undefined;
   /** Committed while this invocation goes on, and not shown to the handler yet. */
   readonly #news: HistoryRecord[] = [];
+  /** The number of the last of them that was shown. */
+  #shownN = 0;
   /** Grows with every call, result and end: tells whether anything happened meanwhile. */
   #activity = 0;
   /** How much had happened when nothing more did for a while. */
@@ -134,7 +139,7 @@ class Invocation {
     this.#history = options.history ?? new History(options.records);
     this.#journal = new Journal(this.#history);
     this.#checkpoint = options.checkpoint;
-    this.#calls = new Calls(options.run, this.#journal, () => this.#called());
+    this.#calls = new Calls(options.run, this.#journal, this.#checks, () => this.#called());
   }
 
   execute(): Promise<Execution> {
@@ -179,11 +184,12 @@ class Invocation {
     const subject = `${workflow.name}@${workflow.versionId}`;
     try {
       const events = definition.events ?? {};
-      const context = runObject(run, events, this.#replayLogger(), this.#calls);
-      const input = await check(definition.schema?.input, copyJson(run.input), `The input of ${subject}`);
+      const surroundings = { logger: this.#replayLogger(), context: this.#options.context };
+      const handled = runObject(run, events, surroundings, this.#calls);
+      const input = await this.#checks.check(definition.schema?.input, copyJson(run.input), `The input of ${subject}`);
       // The version's own types say what the handler takes; they are erased in everything that serves versions.
-      const result: unknown = await definition.handler(context as never, input as never);
-      const checked = await check(definition.schema?.output, result, `The output of ${subject}`);
+      const result: unknown = await definition.handler(handled as never, input as never);
+      const checked = await this.#checks.check(definition.schema?.output, result, `The output of ${subject}`);
       const output = recordable(checked, `${subject} returned a value`);
       this.#ended = { type: "run.completed", ...(output !== undefined && { output }) };
     } catch (thrown) {
@@ -213,6 +219,7 @@ class Invocation {
     return new Promise((resolve) => {
       this.#stepping = true;
       const step = (): void => {
+        if (this.#checks.pending && !this.#stopped) return void this.#drained().then(step);
         for (let offer = this.#journal.offerNext(wanted); offer; offer = this.#journal.offerNext(wanted)) {
           if (!this.#calls.settleRecorded(offer.record, offer.entry)) continue;
           this.#activity++;
@@ -307,6 +314,7 @@ class Invocation {
   async #showNews(): Promise<void> {
     for (let record = this.#news.shift(); record && !this.#stopped; record = this.#news.shift()) {
       this.#stepping = true;
+      this.#shownN = record.n;
       this.#calls.settleNews(record);
       await this.#drained();
       this.#stepping = false;
@@ -399,6 +407,7 @@ class Invocation {
     }
     this.#outbox.take(this.#calls.commands);
     const unshown = this.#outcomes.length > 0;
+    if (!this.#stopped) this.#history.saw(Math.max(this.#journal.offeredN, this.#shownN));
     if (this.#ended && !this.#outbox.full) {
       this.#outbox.put(this.#ended);
       if (!this.#outbox.full) return { state: "waiting", commands: this.#outbox.commands };
@@ -421,6 +430,7 @@ class Invocation {
 
   #stop(why: "out of time" | "abandoned"): void {
     this.#stopped ??= why;
+    this.#checks.release();
     this.#happened();
   }
 
@@ -440,18 +450,27 @@ class Invocation {
     });
   }
 
-  #drained(): Promise<void> {
-    return new Promise((resolve) => this.#host.afterMicrotasks(resolve));
+  /** Resolves when the handler has gone on as far as it does by itself: microtasks, and checks of schemas. */
+  async #drained(): Promise<void> {
+    do {
+      if (this.#checks.pending && !this.#stopped) await this.#checks.idle();
+      await new Promise<void>((resolve) => this.#host.afterMicrotasks(resolve));
+    } while (this.#checks.pending && !this.#stopped);
   }
 
-  /** True once the event loop has turned twice with nothing happening; false as soon as something did. */
+  /**
+   * True once the event loop has turned twice with nothing happening; false as soon as something did. While a schema is
+   * being checked the handler is not at rest, however long nothing happens.
+   */
   async #rested(): Promise<boolean> {
     const before = this.#activity;
     for (let turn = 0; turn < QUIET_TURNS; turn++) {
       await new Promise<void>((resolve) => this.#host.afterTurn(resolve));
       if (this.#activity !== before) return false;
     }
-    return true;
+    if (!this.#checks.pending) return true;
+    await this.#happening();
+    return false;
   }
 
   /** True when nothing has happened for so long; false as soon as something did. */
@@ -472,8 +491,6 @@ class Invocation {
 
   /** Drops the lines that an earlier invocation has written. */
   #replayLogger(): Logger {
-    return loggerFrom((level, args) => {
-      if (this.#beyondHistory || !this.#journal.seenBefore) logTo(this.#logger, level, args);
-    });
+    return filtered(this.#logger, () => this.#beyondHistory || !this.#journal.seenBefore);
   }
 }

@@ -14,6 +14,8 @@ export class History {
   readonly #settlingSlots: number[] = [];
   #seenN = -1;
   #closed = 0;
+  /** The first of the last run of `OUT_OF_TIME` records without a gap, and the last: one answer made them. */
+  #outOfTime = { from: 0, to: 0 };
   #readers = 0;
 
   /** `records` in the order of `n`. */
@@ -26,7 +28,11 @@ export class History {
    * orchestrator pushes a run again when it has given up on an invocation, which goes on unaware of that.
    */
   extended(records: readonly HistoryRecord[]): History {
-    if (this.#readers > 0) return new History([...this.#records, ...records]);
+    if (this.#readers > 0) {
+      const copy = new History([...this.#records, ...records]);
+      copy.saw(this.#seenN);
+      return copy;
+    }
     this.#append(records);
     return this;
   }
@@ -55,8 +61,21 @@ export class History {
         this.#settling.push(record);
         this.#settlingSlots.push(slot);
       }
-      this.#seenN = Math.max(this.#seenN, seenWith(record));
+      this.#seenN = Math.max(this.#seenN, this.#seenWith(record));
     }
+  }
+
+  /** The number up to which a handler had gone when its command made this record; -1 for messages and timers. */
+  #seenWith(record: HistoryRecord): number {
+    const { n, value } = record;
+    if (record.kind === "child") return value.state === "started" ? n : -1;
+    if (record.kind !== "task") return settles(record) ? -1 : n;
+    if (record.value.state === "retrying" && record.value.due) return -1;
+    if (record.value.state === "completed" || record.value.error.code !== "OUT_OF_TIME") return n;
+    // The invocation ran out of time together with its tasks, so nobody went on from any of their failures.
+    const { from, to } = this.#outOfTime;
+    this.#outOfTime = { from: to === n - 1 && to > 0 ? from : n, to: n };
+    return this.#outOfTime.from - 1;
   }
 
   get records(): readonly HistoryRecord[] {
@@ -96,6 +115,14 @@ export class History {
     return this.#settlingSlots[index];
   }
 
+  /**
+   * A handler has gone on from record `n`. Records tell by themselves what was asked for after it; when nothing was,
+   * only whoever keeps this history knows.
+   */
+  saw(n: number): void {
+    this.#seenN = Math.max(this.#seenN, n);
+  }
+
   /** The number up to which an earlier invocation's handler has gone. */
   get seenN(): number {
     return this.#seenN;
@@ -117,14 +144,4 @@ export function settles(record: HistoryRecord): boolean {
     case "run":
       return false;
   }
-}
-
-/** The number up to which a handler had gone when its command made this record; -1 for messages and timers. */
-function seenWith(record: HistoryRecord): number {
-  const { n, value } = record;
-  if (record.kind === "child") return value.state === "started" ? n : -1;
-  if (record.kind !== "task") return settles(record) ? -1 : n;
-  if (record.value.state === "retrying") return record.value.due ? -1 : n;
-  // The invocation ran out of time together with the task, so nobody went on from its failure.
-  return record.value.state === "failed" && record.value.error.code === "OUT_OF_TIME" ? n - 1 : n;
 }

@@ -110,6 +110,11 @@ export class Journal {
     return this.#history.settling(this.#next) !== undefined;
   }
 
+  /** The number of the last record that was offered. */
+  get offeredN(): number {
+    return this.#offeredN;
+  }
+
   /** Recorded calls and closes that nothing asked for. */
   get unasked(): number {
     return this.#unasked;

@@ -8,10 +8,22 @@ import {
   type WorkflowRun,
 } from "../engine.js";
 import type { EventMap } from "../event.js";
-import type { Logger } from "../logger.js";
+import { bind, type Logger } from "../logger.js";
+import { runBindings } from "./bindings.js";
+
+export interface RunSurroundings {
+  readonly logger: Logger;
+  readonly context: unknown;
+}
 
 /** The `run` that a handler gets. */
-export function runObject(run: PushedRun, events: EventMap, logger: Logger, engine: RunEngine): WorkflowRun<EventMap> {
+export function runObject(
+  run: PushedRun,
+  events: EventMap,
+  { logger, context }: RunSurroundings,
+  engine: RunEngine,
+): WorkflowRun<EventMap> {
+  let bound: Logger | undefined;
   const waiters = Object.entries(events).map(([name, event]) => {
     const wait = (options: EventWaitOptions = {}) => engine.waitForEvent(name, event, options);
     // Without a timeout the outcome is never a timeout, which the overloads of `wait` say and one function cannot.
@@ -23,7 +35,12 @@ export function runObject(run: PushedRun, events: EventMap, logger: Logger, engi
       name: run.workflow,
       versionId: run.version,
       options: run.options.reference === undefined ? {} : { reference: run.options.reference },
-      logger,
+      context,
+      // Made when asked for: a child of a real logger costs more than everything else here.
+      get logger() {
+        bound ??= bind(logger, runBindings(run));
+        return bound;
+      },
       events: Object.fromEntries(waiters),
       sleep: (name, duration) => engine.sleep(name, duration),
       // What comes out is what one of the promises gives.

@@ -20,7 +20,7 @@ const getRuns: Statement = {
 SELECT i.place, r.*, ${CLOCK}
 FROM unnest($1::int[], $2::text[], $3::text[]) AS i(place, ns, id)
 CROSS JOIN LATERAL (
-  SELECT r.id, r.workflow, r.version, coalesce(r.status, a.status) AS status, r.reference, r.parent_id, r.created_at,
+  SELECT r.id, r.workflow, r.version, coalesce(r.status, a.status) AS status, r.reference, r.parent_id, r.schedule_id, r.created_at,
     r.ended_at, r.input, r.output, r.error, r.failed_task, r.reason, r.run_attempt, a.lease_until, a.due_at, a.trouble,
     a.run_id IS NOT NULL AS live,
     (SELECT coalesce(max(n), 0) FROM aiki.record WHERE ns = i.ns AND run_id = i.id) AS records,
@@ -64,6 +64,7 @@ interface RunRow {
   readonly status: RunStatus;
   readonly reference: string | null;
   readonly parent_id: string | null;
+  readonly schedule_id: string | null;
   readonly created_at: number;
   readonly ended_at: number | null;
   readonly input: string | null;
@@ -87,9 +88,9 @@ function toRun(found: Row): Run {
   const error = fromText<WireError>(row.error);
   const reason = fromText<string>(row.reason);
   const trouble = fromText<Trouble>(row.trouble);
-  const { parent_id: parentId, created_at: createdAt, ended_at: endedAt } = row;
+  const { parent_id: parentId, schedule_id: scheduleId, created_at: createdAt, ended_at: endedAt } = row;
   return {
-    ...toSummary({ ...row, parentId, createdAt, endedAt }),
+    ...toSummary({ ...row, parentId, scheduleId, createdAt, endedAt }),
     ...(input === undefined ? {} : { input }),
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error }),

@@ -26,6 +26,7 @@ const summary = {
   status,
   reference: run.reference,
   parentId: run.parentId,
+  scheduleId: run.scheduleId,
   createdAt: run.createdAt,
   endedAt: run.endedAt,
 };
@@ -47,6 +48,14 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
           .where(and(eq(run.ns, ns), named, isNull(run.parentId))),
       );
       return row && toSummary(row);
+    },
+
+    async versionsOf(ns, runIds) {
+      const known = and(eq(run.ns, ns), inArray(run.id, [...new Set(runIds)]));
+      const rows = await ask(() =>
+        db.select({ id: run.id, workflow: run.workflow, version: run.version }).from(run).where(known),
+      );
+      return new Map(rows.map(({ id, ...version }) => [id, version]));
     },
 
     async listRuns(ns, filter, cursor, limit) {
@@ -88,7 +97,7 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
 
 /** What a filter asks of a run that is joined with its actor. */
 export function conditions(filter: RunFilter): (SQL | undefined)[] {
-  const { workflow, version, reference, parent, createdAfter, createdBefore } = filter;
+  const { workflow, version, reference, parent, schedule, createdAfter, createdBefore } = filter;
   return [
     filter.status && hasStatus(filter.status),
     workflow === undefined ? undefined : eq(run.workflow, workflow),
@@ -97,6 +106,7 @@ export function conditions(filter: RunFilter): (SQL | undefined)[] {
     // A reference belongs to its scope: a child's to its parent, any other to the workflow version.
     reference === undefined || parent !== undefined ? undefined : isNull(run.parentId),
     parent === undefined ? undefined : eq(run.parentId, parent),
+    schedule === undefined ? undefined : eq(run.scheduleId, schedule),
     createdAfter === undefined ? undefined : gt(run.createdAt, createdAfter),
     createdBefore === undefined ? undefined : lt(run.createdAt, createdBefore),
   ];

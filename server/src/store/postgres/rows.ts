@@ -142,6 +142,7 @@ export interface SummaryRow {
   readonly status: RunSummary["status"];
   readonly reference: string | null;
   readonly parentId: string | null;
+  readonly scheduleId: string | null;
   readonly createdAt: number;
   readonly endedAt: number | null;
 }
@@ -154,6 +155,7 @@ export function toSummary(row: SummaryRow): RunSummary {
     status: row.status,
     ...(row.reference === null ? {} : { reference: row.reference }),
     ...(row.parentId === null ? {} : { parent: row.parentId }),
+    ...(row.scheduleId === null ? {} : { schedule: row.scheduleId }),
     createdAt: row.createdAt,
     ...(row.endedAt === null ? {} : { endedAt: row.endedAt }),
   };

@@ -43,6 +43,7 @@ export const run = aiki.table(
     reason: text("reason"),
     endGen: integer("end_gen"),
     lastCommit: text("last_commit"),
+    scheduleId: text("schedule_id"),
   },
   (table) => [primaryKey({ columns: [table.ns, table.id] })],
 );
@@ -113,6 +114,37 @@ export const child = aiki.table(
     runId: text("run_id").notNull(),
   },
   (table) => [primaryKey({ columns: [table.ns, table.parentId, table.key] })],
+);
+
+export const schedule = aiki.table(
+  "schedule",
+  {
+    ns: ns(),
+    id: text("id").notNull(),
+    identity: text("identity").notNull(),
+    reference: text("reference"),
+    contentHash: text("content_hash").notNull(),
+    workflow: text("workflow").notNull(),
+    version: text("version").notNull(),
+    input: text("input"),
+    retry: text("retry"),
+    timeoutMs: bigint("timeout_ms", { mode: "number" }),
+    pool: text("pool"),
+    requestHash: text("request_hash").notNull(),
+    recurrence: text("recurrence").notNull(),
+    overlapPolicy: text("overlap_policy", { enum: ["allow", "skip", "cancel_previous"] }).notNull(),
+    catchUp: text("catch_up", { enum: ["one", "all"] }).notNull(),
+    createdAt: instant("created_at").notNull(),
+    updatedAt: instant("updated_at").notNull(),
+    seq: integer("seq").notNull().default(0),
+    anchorAt: instant("anchor_at").notNull(),
+    nextAt: instant("next_at"),
+    lastAt: instant("last_at"),
+    lastRunId: text("last_run_id"),
+    started: integer("started").notNull().default(0),
+    skipped: integer("skipped").notNull().default(0),
+  },
+  (table) => [primaryKey({ columns: [table.ns, table.id] })],
 );
 
 export const endpoint = aiki.table(

@@ -42,7 +42,7 @@ acting AS (
   RETURNING ns, run_id, epoch, gen, status
 )
 SELECT i.place, m.created_at AS made_at, a.epoch, a.gen, COALESCE(a.status, old.status, busy.status) AS status,
-  old.id AS old_id, old.workflow, old.version, old.reference, old.parent_id, old.created_at, old.ended_at,
+  old.id AS old_id, old.workflow, old.version, old.reference, old.parent_id, old.schedule_id, old.created_at, old.ended_at,
   old.request_hash, ${CLOCK}
 FROM input i
 LEFT JOIN made m ON m.ns = i.ns AND m.id = i.id

@@ -24,6 +24,7 @@ interface StartRow {
   readonly version: string;
   readonly reference: string | null;
   readonly parent_id: string | null;
+  readonly schedule_id: string | null;
   readonly created_at: number;
   readonly ended_at: number | null;
   readonly request_hash: string;
@@ -95,6 +96,7 @@ function toOutcome({ run }: Start, row: StartRow): StartOutcome | undefined {
       status: row.status,
       reference: run.facts.reference ?? null,
       parentId: run.facts.parent?.id ?? null,
+      scheduleId: null,
       createdAt: row.made_at,
       endedAt: null,
     });
@@ -105,6 +107,7 @@ function toOutcome({ run }: Start, row: StartRow): StartOutcome | undefined {
     ...row,
     id: row.old_id,
     parentId: row.parent_id,
+    scheduleId: row.schedule_id,
     createdAt: row.created_at,
     endedAt: row.ended_at,
   });

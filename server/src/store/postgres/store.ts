@@ -8,6 +8,7 @@ import { checkSchema } from "./migrate.js";
 import { runQueries } from "./queries.js";
 import { registry } from "./registry.js";
 import { runStore } from "./runs.js";
+import { scheduleStore } from "./schedules.js";
 
 export interface PostgresStore {
   readonly store: Store;
@@ -44,6 +45,7 @@ function assemble(connection: Connection): Store {
   return {
     ...runStore(connection, db),
     ...runQueries(connection, db),
+    ...scheduleStore(connection),
     ...registry(connection, db),
     ...keyStore(connection, db),
     close: () => connection.close(),

@@ -2,7 +2,7 @@
 import type { HistoryRecord } from "@aikirun/protocol";
 import { LIMITS, newId } from "@aikirun/protocol/canonical";
 import type { Commit, LoadedRun, MessageBody, NewChild, NewMessage, NewRun } from "../../../src/core/run.js";
-import type { CommitOutcome, Store } from "../../../src/store/port.js";
+import type { CommitOutcome, NewSchedule, Store } from "../../../src/store/port.js";
 
 /** One database, empty, and several processes' stores on it. */
 export interface Arena {
@@ -37,6 +37,32 @@ export function newRun(facts: Partial<NewRun["facts"]> = {}, rest: Partial<Omit<
     conflictPolicy: "error",
     trigger: undefined,
     ...rest,
+  };
+}
+
+/** Every minute, and due since 1970. */
+export function newSchedule(changes: Partial<NewSchedule> = {}): NewSchedule {
+  const id = newId("sch");
+  return {
+    ns: NS,
+    id,
+    reference: undefined,
+    identity: id,
+    contentHash: "contents",
+    workflow: "report",
+    version: "1.0.0",
+    input: { team: "ops" },
+    retry: undefined,
+    timeoutMs: undefined,
+    pool: undefined,
+    requestHash: "hash",
+    recurrence: { type: "interval", everyMs: 60_000 },
+    overlapPolicy: "allow",
+    catchUp: "one",
+    anchorAt: 1_000,
+    nextAt: 1_000 + 60_000,
+    updates: true,
+    ...changes,
   };
 }
 

@@ -28,6 +28,21 @@ export function askingTests(given: () => Arena): void {
     expect(await store.getRun("another", runs[0]?.facts.id ?? "")).toBeUndefined();
   });
 
+  it("tells which versions runs are pinned to, of those that exist in the namespace", async () => {
+    const [store] = given().stores;
+    const [live, over] = [await hold(store, newRun({ version: "2.0.0" })), await hold(store)];
+    await end(store, over);
+    const ids = [live.facts.id, "run_unknown", over.facts.id, live.facts.id];
+    expect(await store.versionsOf(NS, ids)).toEqual(
+      new Map([
+        [live.facts.id, { workflow: "checkout", version: "2.0.0" }],
+        [over.facts.id, { workflow: "checkout", version: "1.0.0" }],
+      ]),
+    );
+    expect((await store.versionsOf("another", ids)).size).toBe(0);
+    expect((await store.versionsOf(NS, [])).size).toBe(0);
+  });
+
   it("shows a run with all that it waits for", async () => {
     const [store] = given().stores;
     const run = await hold(store, newRun({ reference: "order-1" }));
