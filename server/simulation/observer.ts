@@ -13,6 +13,7 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
     lastCommit: (ns, id) => store.lastCommit(ns, id),
     extend: (ns, id, gen, leaseMs) => store.extend(ns, id, gen, leaseMs),
     bump: (ns, id, gen, leaseMs) => store.bump(ns, id, gen, leaseMs),
+    retry: (ns, id, eventId) => store.retry(ns, id, eventId),
     release: (ns, id, gen) => store.release(ns, id, gen),
     wakeUnserved: (ns, versions) => store.wakeUnserved(ns, versions),
     nextDueAt: () => store.nextDueAt(),

@@ -16,6 +16,7 @@ import { runsGetCommand } from "./commands/runs-get.js";
 import { runsHistoryCommand } from "./commands/runs-history.js";
 import { runsListCommand } from "./commands/runs-list.js";
 import { runsRequeueCommand } from "./commands/runs-requeue.js";
+import { runsRetryCommand } from "./commands/runs-retry.js";
 import { runsSendEventCommand } from "./commands/runs-send-event.js";
 import { runsStartCommand } from "./commands/runs-start.js";
 import { runsWatchCommand } from "./commands/runs-watch.js";
@@ -48,6 +49,7 @@ export function program(): Command {
     runsWatchCommand(),
     runsCancelCommand(),
     runsRequeueCommand(),
+    runsRetryCommand(),
     runsSendEventCommand(),
   ]);
   group(aiki, "endpoints", "the URLs that work is pushed to", [

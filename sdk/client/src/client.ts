@@ -26,8 +26,6 @@ export interface Client extends WorkflowClient {
   listRuns(query?: ListRunsQuery): Promise<RunPage>;
   /** Records after record `after`, oldest first; `next` is there when more may follow. */
   readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
-  /** Lets a stalled run go on from where it stands. Rejects with `RUN_ENDED` when it has ended. */
-  requeueRun(runId: string): Promise<void>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
   /** Rejects with `VERSION_OWNED` when another endpoint serves one of its versions and `takeOver` is not set. */
@@ -50,7 +48,7 @@ export function client(options: ClientOptions = {}): Client {
   return { ...runs(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
+type RunCalls = keyof WorkflowClient | "listRuns" | "readHistory" | "listWorkflows";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -96,6 +94,9 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     },
     async requeueRun(runId) {
       await send({ method: "POST", path: path("runs", runId, "requeue"), body: { id: newId("msg") } });
+    },
+    async retryRun(runId, { id = newId("msg") } = {}) {
+      await send({ method: "POST", path: path("runs", runId, "retry"), body: { id } });
     },
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),

@@ -17,6 +17,7 @@ import {
   runIdSchema,
   runStatusSchema,
   terminalStatusSchema,
+  timeLimitMsSchema,
   versionSchema,
   wireErrorSchema,
 } from "./values.js";
@@ -50,8 +51,10 @@ export const startRunBodySchema = z.strictObject({
       z.strictObject({ type: z.literal("at"), at: instantSchema }),
     ])
     .optional(),
+  /** What happens when the handler fails. Default: what its version says. */
   retry: retryPolicySchema.optional(),
-  timeoutMs: durationMsSchema.optional(),
+  /** How long the run may take, from when it is due. Default: what its version says. */
+  timeoutMs: timeLimitMsSchema.optional(),
   pool: nameSchema.optional(),
 });
 export type StartRunBody = z.infer<typeof startRunBodySchema>;
@@ -157,6 +160,8 @@ export const cancelBodySchema = z.strictObject({
   reason: z.string().max(LIMITS.reasonChars).optional(),
 });
 export const requeueBodySchema = z.strictObject({ id: messageIdSchema.optional() });
+/** The same id again is the same retry. */
+export const retryBodySchema = z.strictObject({ id: messageIdSchema.optional() });
 export const sendEventBodySchema = z.strictObject({
   /** Made by the client: the same id again is the same event. */
   id: messageIdSchema.optional(),

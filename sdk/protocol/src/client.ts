@@ -30,4 +30,8 @@ export interface WorkflowClient {
   /** At most `LIMITS.batchRuns` runs. One outcome for each, in the order given. */
   multicastEvent(body: MulticastBody): Promise<MulticastResult>;
   cancelRun(runId: string, body: { reason?: string }): Promise<void>;
+  /** Lets a stalled run go on from where it stands. Rejects with `RUN_ENDED` when it has ended. */
+  requeueRun(runId: string): Promise<void>;
+  /** Opens a failed run again from where it failed; the same id again is the same retry. Rejects with `RUN_NOT_FAILED`. */
+  retryRun(runId: string, options?: { id?: string }): Promise<void>;
 }

@@ -12,6 +12,7 @@ import {
   pushIdSchema,
   retryPolicySchema,
   runIdSchema,
+  timeLimitMsSchema,
   versionSchema,
 } from "./values.js";
 
@@ -31,6 +32,7 @@ const pushedRunSchema = z.strictObject({
   /** 1 for the first attempt of the workflow, one more after each workflow retry. */
   runAttempt: z.number().int().min(1),
   createdAt: instantSchema,
+  /** What it was started with. `retry` comes before the version's own policy. */
   options: z.strictObject({
     retry: retryPolicySchema.optional(),
     timeoutMs: z.number().int().min(0).optional(),
@@ -119,6 +121,8 @@ export const manifestSchema = z.strictObject({
         name: nameSchema,
         version: versionSchema,
         events: z.array(z.strictObject({ name: nameSchema, schema: jsonSchemaDocument.optional() })),
+        /** How long a run of it may take that was started without a limit of its own. */
+        timeoutMs: timeLimitMsSchema.optional(),
         input: jsonSchemaDocument.optional(),
         output: jsonSchemaDocument.optional(),
       }),

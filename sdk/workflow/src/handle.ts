@@ -23,6 +23,13 @@ export interface RunHandle<Output, Events extends EventMap> {
   ): Promise<WaitOutcome<Status, Output, "run_terminated" | "timeout" | "aborted">>;
   /** Cancels the run and its children. Resolves when the cancel is stored; a run that has ended stays as it is. */
   cancel(reason?: string): Promise<void>;
+  /** Lets a stalled run go on, once what stalled it is mended. Rejects with `RUN_ENDED` when it has ended. */
+  requeue(): Promise<void>;
+  /**
+   * Opens a failed run again: its handler runs once more with everything recorded but what failed. Rejects with
+   * `RUN_NOT_FAILED`.
+   */
+  retry(): Promise<void>;
 }
 
 export function runHandle<Output, Events extends EventMap>(
@@ -65,5 +72,7 @@ export function runHandle<Output, Events extends EventMap>(
     // The implementation also covers the overload without options, in which only `run_terminated` can come out.
     waitForStatus: waitForStatus as RunHandle<Output, Events>["waitForStatus"],
     cancel: (reason) => client.cancelRun(id, reason === undefined ? {} : { reason }),
+    requeue: () => client.requeueRun(id),
+    retry: () => client.retryRun(id),
   };
 }

@@ -10,6 +10,7 @@ import {
   newId,
   type RunStatus,
   requeueBodySchema,
+  retryBodySchema,
   runIdSchema,
   runPageSchema,
   runSchema,
@@ -25,6 +26,7 @@ import type { NewRun } from "../core/run.js";
 import { type RunFilter, StoreUnavailable } from "../store/port.js";
 import { checkPayload } from "./body.js";
 import { appendTo, runEnded, runNotFound } from "./mail.js";
+import { retryRun } from "./retry.js";
 import { type Reply, type Route, route } from "./route.js";
 import type { Services } from "./services.js";
 import { followRun } from "./stream.js";
@@ -141,6 +143,18 @@ export const runRoutes: readonly Route[] = [
       const outcome = await appendTo(services, caller.ns, params.id, body.id, { kind: "requeue" });
       if (outcome.type === "ended") throw runEnded(params.id, outcome.status);
       return { status: 202, body: { duplicate: outcome.type === "duplicate" } };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/runs/:id/retry",
+    scope: "write",
+    summary: "Open a failed run again: its handler runs once more with everything recorded but what failed.",
+    params: runParams,
+    body: retryBodySchema,
+    answers: { 202: z.strictObject({ duplicate: z.boolean() }) },
+    async handle({ params, body, caller }, services) {
+      return { status: 202, body: { duplicate: await retryRun(services, caller.ns, params.id, body.id) } };
     },
   }),
 ];

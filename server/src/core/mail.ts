@@ -1,5 +1,5 @@
 /** What came from outside, applied in the order in which it was accepted. */
-import { childOfWait } from "./commands.js";
+import { childOfWait } from "@aikirun/protocol/canonical";
 import type { Draft } from "./draft.js";
 import type { Mail } from "./run.js";
 
@@ -36,6 +36,9 @@ function readMessage(message: Mail, draft: Draft): void {
       return;
     case "wakeup":
       return wakeUp(draft);
+    case "retry":
+      // Its record was written with the message.
+      return;
   }
 }
 

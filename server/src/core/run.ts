@@ -18,9 +18,11 @@ export interface RunFacts {
   readonly version: string;
   readonly input: JsonValue | undefined;
   readonly createdAt: number;
-  readonly runAttempt: number;
+  /** When it was first due: at its creation, or when its trigger says. */
+  readonly startsAt: number;
   readonly reference: string | undefined;
   readonly retry: RetryPolicy | undefined;
+  /** The time limit that it was started with; its version's own is in its history. */
   readonly timeoutMs: number | undefined;
   readonly pool: string | undefined;
   /** The run that started this one as a child, and the key of the child's entry there. */
@@ -35,6 +37,7 @@ export type MessageBody =
   | { readonly kind: "resume" }
   | { readonly kind: "wakeup" }
   | { readonly kind: "requeue" }
+  | { readonly kind: "retry" }
   | {
       readonly kind: "child";
       /** The key of the child's entry in this run. */
@@ -100,7 +103,7 @@ export interface LoadedRun {
 
 /** A run that a client, a schedule or a parent asks for. */
 export interface NewRun {
-  readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
+  readonly facts: Omit<RunFacts, "createdAt" | "startsAt">;
   /** Tells a repeated request from another one with the same id or reference: hash of workflow, version, input. */
   readonly requestHash: string;
   readonly conflictPolicy: "error" | "return_existing";
@@ -153,7 +156,7 @@ export interface Commit {
  * and its key (`childRunId`), so that there is one per (parent, key): an insert that finds it already there is no error.
  */
 export interface NewChild {
-  readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
+  readonly facts: Omit<RunFacts, "createdAt" | "startsAt">;
   readonly requestHash: string;
   readonly delayMs: number | undefined;
 }

@@ -16,7 +16,8 @@ export type Reason =
   | "stall"
   | "complete"
   | "fail"
-  | "cancel";
+  | "cancel"
+  | "retry"; // by somebody, after it had failed
 
 /**
  * `TRANSITIONS[from][reason]` is the status that follows; an absent cell cannot happen. `none` is before the run exists.
@@ -58,7 +59,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     cancel: "cancelled",
   },
   completed: {},
-  failed: {},
+  failed: { retry: "queued" },
   cancelled: {},
 };
 

@@ -15,7 +15,9 @@ export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> 
   let idle = suspended;
   for (;;) {
     const { state, mail, shared } = hold;
-    const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle });
+    const now = shared.store.now();
+    const versionTimeoutMs = hold.versionTimeoutMs();
+    const decision = decide(state, { answer, mail, now, suspended: idle, versionTimeoutMs });
     let pushed: ExecuteAnswer | "again" | Outcome;
     if ("code" in decision) {
       const failed = await recover(hold, { type: "failed", reach: "refused", ...decision });
@@ -82,7 +84,7 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
     .finally(() => load.leave(route));
   if (result === "lost") return LOST;
   if (result === "stop") return hold.release();
-  // What was aborted may still run: its successor needs a generation of its own, and the cancel is to be read.
+  // What was aborted may still run: its successor needs a generation of its own, and the cancel, or the time, is read.
   if (result === "cancel") return hold.retake();
   return accept(hold, route, request, result.done);
 }

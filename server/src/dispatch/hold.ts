@@ -6,7 +6,7 @@ import type { ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/proto
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
-import { type RunState, stateOf } from "../core/state.js";
+import { type RunState, stateOf, timeoutAtOf } from "../core/state.js";
 import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
 import type { Delivery, Route } from "./delivery.js";
 import type { Hub } from "./hub.js";
@@ -85,7 +85,8 @@ export class Hold {
   }
 
   /** Lets the run go without a decision. */
-  async park(status: "queued" | "stalled", dueAt: number | null, trouble: Trouble | undefined) {
+  async park(status: "queued" | "stalled", at: number | null, trouble: Trouble | undefined) {
+    const dueAt = at === null ? null : Math.min(at, this.#timeoutAt() ?? at);
     const commit = letGo(this.state, this.shared.timers.newId("push"), status, dueAt, trouble);
     const outcome = await this.#commit(commit);
     if (outcome.type === "committed") return this.#parked(commit, dueAt, outcome.mailSeq > commit.seen);
@@ -129,24 +130,38 @@ export class Hold {
     return this.#reload(this.state.fence.gen);
   }
 
+  /** How long a run of this version may take; looked for only while the run has no limit of its own. */
+  versionTimeoutMs(): number | undefined {
+    const { timeoutMs, facts } = this.state;
+    return timeoutMs === undefined ? this.shared.delivery.versionTimeoutMs?.(facts) : undefined;
+  }
+
+  #timeoutAt(): number | undefined {
+    return timeoutAtOf(this.state, this.versionTimeoutMs());
+  }
+
   /** Asks now whether a cancel has come, instead of at the next extension of the lease. */
   nudge(): void {
     this.#check?.();
   }
 
   /**
-   * Waits for `work`, extending the lease meanwhile. `cancel`, `lost` and `stop` abort the work; its result is dropped.
+   * Waits for `work`, extending the lease meanwhile. `cancel` (or the end of the run's time), `lost` and `stop` abort the
+   * work; its result is dropped.
    */
   whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "lost" | "stop"> {
-    const { timers, settings, abort } = this.shared;
+    const { timers, settings, abort, store } = this.shared;
+    const timeoutAt = this.#timeoutAt();
     if (abort.aborted) return Promise.resolve("stop");
     const controller = new AbortController();
     return new Promise((resolve, reject) => {
       let over = false;
       let disarm = () => {};
+      let disarmTimeout = () => {};
       const finish = () => {
         over = true;
         disarm();
+        disarmTimeout();
         this.#check = undefined;
         abort.removeEventListener("abort", stop);
       };
@@ -168,9 +183,17 @@ export class Hold {
           else arm(lease === "kept" ? settings.leaseMs / 3 : settings.storeRetryMs * 4);
         }, reject);
       };
+      // Not before it has surely passed by the database's clock, so that the decision which follows ends the run.
+      const timeOut = (at: number) => {
+        const leftMs = at - store.now().earliest;
+        if (leftMs <= 0) giveUp("cancel");
+        else disarmTimeout = timers.after(leftMs, () => timeOut(at));
+      };
       this.#check = beat;
       abort.addEventListener("abort", stop, { once: true });
       arm(settings.leaseMs / 3);
+      if (timeoutAt !== undefined) timeOut(timeoutAt);
+      if (over) return;
       work(controller.signal).then(
         (done) => {
           if (over) return;

@@ -11,7 +11,8 @@ export interface PreparedPush {
 
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
 export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
-  const { facts, fence } = hold.state;
+  const { facts, fence, runAttempt } = hold.state;
+  const retries = (coming ?? []).filter(({ kind, value }) => kind === "run" && value.state === "retried").length;
   return {
     type: "execute",
     pushId: hold.shared.timers.newId("push"),
@@ -21,7 +22,7 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
       workflow: facts.workflow,
       version: facts.version,
       ...(facts.input === undefined ? {} : { input: facts.input }),
-      runAttempt: facts.runAttempt,
+      runAttempt: runAttempt + retries,
       createdAt: facts.createdAt,
       options: {
         ...(facts.retry === undefined ? {} : { retry: facts.retry }),

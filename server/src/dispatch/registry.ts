@@ -31,6 +31,8 @@ export class Endpoints {
   readonly #options: EndpointsOptions;
   #byId: ReadonlyMap<string, LiveEndpoint> = new Map();
   #byVersion: ReadonlyMap<string, LiveEndpoint> = new Map();
+  /** Time limits of versions that have one. */
+  #timeouts: ReadonlyMap<string, number> = new Map();
   #reading: Promise<void> | undefined;
   #again = false;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -43,6 +45,10 @@ export class Endpoints {
     const route = this.#byVersion.get(versionKey(ns, workflow, version))?.route;
     if (!route && performance.now() - this.#readAt > LOOK_AGAIN_MS) void this.refresh().catch(() => {});
     return route;
+  }
+
+  versionTimeoutMs({ ns, workflow, version }: Pick<RunFacts, "ns" | "workflow" | "version">): number | undefined {
+    return this.#timeouts.get(versionKey(ns, workflow, version));
   }
 
   get(endpointId: string): LiveEndpoint | undefined {
@@ -90,6 +96,7 @@ export class Endpoints {
   async #adopt(listed: Listed): Promise<void> {
     const byId = new Map<string, LiveEndpoint>();
     const byVersion = new Map<string, LiveEndpoint>();
+    const timeouts = new Map<string, number>();
     const appeared = new Map<string, ServedVersion[]>();
     for (const { owns, ...stored } of listed) {
       const live = await this.#revive(stored);
@@ -98,12 +105,16 @@ export class Endpoints {
       for (const { workflow, version } of owns) {
         const key = versionKey(stored.ns, workflow, version);
         byVersion.set(key, live);
+        const { timeoutMs } =
+          stored.manifest.workflows.find((one) => one.name === workflow && one.version === version) ?? {};
+        if (timeoutMs !== undefined) timeouts.set(key, timeoutMs);
         if (this.#byVersion.has(key)) continue;
         appeared.set(stored.ns, [...(appeared.get(stored.ns) ?? []), { workflow, version }]);
       }
     }
     this.#byId = byId;
     this.#byVersion = byVersion;
+    this.#timeouts = timeouts;
     for (const [ns, versions] of appeared) this.#options.appeared?.(ns, versions);
   }
 

@@ -21,7 +21,7 @@ function run(over: Partial<LoadedRun> = {}): LoadedRun {
       version: "1.0.0",
       input: null,
       createdAt: NOW,
-      runAttempt: 1,
+      startsAt: NOW,
       reference: undefined,
       retry: undefined,
       timeoutMs: undefined,

@@ -10,6 +10,7 @@ interface Flags {
   readonly input?: JsonValue;
   readonly reference?: string;
   readonly delay?: number;
+  readonly timeout?: number;
   readonly watch?: boolean;
 }
 
@@ -20,6 +21,7 @@ export function runsStartCommand(): Command {
     .option("--input <json>", "JSON, @file, or - for standard input", jsonInput)
     .option("--reference <id>", "the same id and input again is the same run")
     .option("--delay <duration>", "start it later, such as 10m", durationMs)
+    .option("--timeout <duration>", "how long it may take, such as 2h; then it fails", durationMs)
     .option("--watch", "follow the run until it ends; exits with 1 when it did not complete")
     .action(async (target: string, flags: Flags, command: Command) => {
       const cli = session(command);
@@ -44,5 +46,6 @@ function bodyOf(workflow: string, version: string, flags: Flags): StartRunBody {
     ...(flags.input === undefined ? {} : { input: flags.input }),
     ...(flags.reference === undefined ? {} : { reference: { id: flags.reference } }),
     ...(flags.delay === undefined ? {} : { trigger: { type: "delayed", delayMs: flags.delay } }),
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
   };
 }

@@ -10,6 +10,7 @@ import type { Command, Divergence, HistoryRecord, PushedRun } from "@aikirun/pro
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
 import { consoleLogger, type Logger, loggerFrom, logTo } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
+import { delayAfterMs } from "../retry.js";
 import { check } from "../schema.js";
 import type { ServableVersion } from "../workflow.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
@@ -121,20 +122,34 @@ class Invocation {
     const { workflow, run } = this.#options;
     const { definition } = workflow;
     const subject = `${workflow.name}@${workflow.versionId}`;
+    // Whether another attempt could end otherwise: not when the value and not the work is at fault.
+    let retryable = false;
     try {
       const events = definition.events ?? {};
       const context = runObject(run, events, this.#replayLogger(), this.#calls);
       const input = await check(definition.schema?.input, copyJson(run.input), `The input of ${subject}`);
+      retryable = true;
       // The version's own types say what the handler takes; they are erased in everything that serves versions.
       const result: unknown = await definition.handler(context as never, input as never);
+      retryable = false;
       const checked = await check(definition.schema?.output, result, `The output of ${subject}`);
       const output = recordable(checked, `${subject} returned a value`);
       this.#ended = { type: "run.completed", ...(output !== undefined && { output }) };
     } catch (thrown) {
-      const task = this.#calls.failedTask(thrown);
-      this.#ended = { type: "run.failed", error: wireError(thrown), ...(task !== undefined && { task }) };
+      this.#ended = this.#failure(thrown, retryable);
     }
     this.#happened();
+  }
+
+  /** The run's policy is the one that it was started with, else its version's. */
+  #failure(thrown: unknown, retryable: boolean): Command {
+    const { workflow, run } = this.#options;
+    const policy = run.options.retry ?? workflow.definition.retry ?? { type: "never" };
+    const key = this.#calls.failedTask(thrown);
+    const error = { error: wireError(thrown), ...(key !== undefined && { task: key }) };
+    const attempt = this.#history.attempts;
+    const delayMs = retryable ? delayAfterMs(policy, attempt, thrown, this.#host.random) : undefined;
+    return delayMs === undefined ? { type: "run.failed", ...error } : { type: "run.retry", delayMs, ...error };
   }
 
   /** Offers the recorded results one at a time; the handler goes on from each before it sees the next. */

@@ -21,7 +21,7 @@ export class Journal {
 
   constructor(history: History) {
     this.#history = history;
-    this.#unasked = history.size;
+    this.#unasked = history.size - history.kept;
     this.#asked = new Uint8Array(history.size);
     this.#offered = new Array(history.size);
     this.#settle = new Array(history.size);
@@ -35,17 +35,19 @@ export class Journal {
     const firstEntry = this.#history.slot(first);
     // The common case, kept to one look-up: each push makes every recorded call again.
     if (firstEntry !== undefined && this.#asked[firstEntry] === 0) return { key: first, entry: this.#ask(firstEntry) };
-    const index = this.#counts.get(first) ?? (firstEntry === undefined ? 0 : 1);
+    let index = this.#counts.get(first) ?? (firstEntry === undefined ? 0 : 1);
+    let key = keyAt(first, index);
+    while (this.#history.isSpent(key)) key = keyAt(first, ++index);
     this.#counts.set(first, index + 1);
-    if (index === 0) return { key: first, entry: undefined };
-    const key = `${first.slice(0, -1)}${index}`;
+    if (index === 0) return { key, entry: undefined };
     const entry = this.#history.slot(key);
     return { key, entry: entry === undefined ? undefined : this.#ask(entry) };
   }
 
   #ask(entry: number): number {
     this.#asked[entry] = 1;
-    this.#unasked--;
+    // What an earlier attempt of the handler left is used when it is asked for, and need not be.
+    if (entry >= this.#history.kept) this.#unasked--;
     return entry;
   }
 
@@ -93,7 +95,8 @@ export class Journal {
 
   /** Keys that no call asked for, in recorded order. */
   leftovers(): string[] {
-    return this.#history.keys().filter((_, entry) => this.#asked[entry] === 0);
+    const { kept } = this.#history;
+    return [...this.#history.entries()].flatMap(([key, slot]) => (slot >= kept && !this.#asked[slot] ? [key] : []));
   }
 
   /**
@@ -103,4 +106,9 @@ export class Journal {
   get seenBefore(): boolean {
     return this.#offeredN <= this.#history.seenN;
   }
+}
+
+/** The key of call number `index` of an address. `first`: that of its first call. */
+function keyAt(first: string, index: number): string {
+  return index === 0 ? first : `${first.slice(0, -1)}${index}`;
 }

@@ -39,7 +39,7 @@ export interface HeldRow {
   readonly version: string;
   readonly input: string | null;
   readonly created_at: number;
-  readonly run_attempt: number;
+  readonly starts_at: number | null;
   readonly reference: string | null;
   readonly retry: string | null;
   readonly timeout_ms: number | null;
@@ -56,7 +56,7 @@ function toFacts(row: HeldRow): RunFacts {
     version: row.version,
     input: fromText<JsonValue>(row.input),
     createdAt: row.created_at,
-    runAttempt: row.run_attempt,
+    startsAt: row.starts_at ?? row.created_at,
     reference: row.reference ?? undefined,
     retry: fromText<NonNullable<RunFacts["retry"]>>(row.retry),
     timeoutMs: row.timeout_ms ?? undefined,

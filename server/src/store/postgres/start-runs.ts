@@ -20,17 +20,18 @@ WITH input AS MATERIALIZED (
 ),
 made AS (
   INSERT INTO aiki.run (
-    ns, id, workflow, version, created_at, run_attempt, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
+    ns, id, workflow, version, created_at, starts_at, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
     request_hash
   )
-  SELECT ns, id, workflow, version, now, 1, input, reference, retry, timeout_ms, pool, parent_id, parent_key, request_hash
+  SELECT ns, id, workflow, version, now, GREATEST(start_at, now + COALESCE(delay_ms, 0)), input, reference, retry,
+    timeout_ms, pool, parent_id, parent_key, request_hash
   FROM input
   ORDER BY ns, id
   ON CONFLICT DO NOTHING
-  RETURNING ns, id, created_at
+  RETURNING ns, id, created_at, starts_at
 ),
 timed AS (
-  SELECT i.place, i.ns, i.id, i.now, i.lease_ms, GREATEST(i.start_at, i.now + COALESCE(i.delay_ms, 0)) AS due_at
+  SELECT i.place, i.ns, i.id, i.now, i.lease_ms, m.starts_at AS due_at
   FROM made m JOIN input i ON i.ns = m.ns AND i.id = m.id
 ),
 acting AS (
