@@ -6,6 +6,7 @@ import type { Faults } from "./faults.js";
 import type { Invocation, Ledger } from "./ledger.js";
 import type { Random } from "./random.js";
 import type { Process, Scheduler } from "./scheduler.js";
+import { VERSION_TIMEOUT_MS } from "./workflows.js";
 
 export interface NetworkOptions {
   readonly scheduler: Scheduler;
@@ -30,7 +31,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
     answered: (reply: Reply, from: Invocation) => void,
   ): void {
     const instance = random.pick(options.instances);
-    const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
+    const invocation = ledger.invoked(request);
     instance
       .handle(wireCopy(request), invocation, signal)
       .then((reply) => answered(wireCopy(reply), invocation), options.fail);
@@ -38,6 +39,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
 
   return {
     route: () => (options.registered() ? route : undefined),
+    versionTimeoutMs: ({ workflow }) => (options.registered() ? VERSION_TIMEOUT_MS[workflow] : undefined),
     deliver: (_route, _ns, request, signal) =>
       new Promise<DeliveryOutcome>((resolve) => {
         let settled = false;

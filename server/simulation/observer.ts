@@ -13,7 +13,6 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
     lastCommit: (ns, id) => store.lastCommit(ns, id),
     extend: (ns, id, gen, leaseMs) => store.extend(ns, id, gen, leaseMs),
     bump: (ns, id, gen, leaseMs) => store.bump(ns, id, gen, leaseMs),
-    retry: (ns, id, eventId) => store.retry(ns, id, eventId),
     release: (ns, id, gen) => store.release(ns, id, gen),
     wakeUnserved: (ns, versions) => store.wakeUnserved(ns, versions),
     nextDueAt: () => store.nextDueAt(),
@@ -22,6 +21,14 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
       const accepted = outcome.type === "appended" || outcome.type === "duplicate";
       if (accepted && !find(message.ns, message.runId)?.eventIds.has(message.eventId)) {
         throw new Violation("ACK", `${message.eventId} was acknowledged and is not in the mailbox of ${message.runId}`);
+      }
+      return outcome;
+    },
+    async retry(ns, runId, eventId) {
+      const outcome = await store.retry(ns, runId, eventId);
+      const done = outcome.type === "retried" || outcome.type === "duplicate";
+      if (done && !find(ns, runId)?.eventIds.has(eventId)) {
+        throw new Violation("ACK", `the retry ${eventId} of ${runId} was acknowledged and left no trace`);
       }
       return outcome;
     },

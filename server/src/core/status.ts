@@ -47,6 +47,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     suspend: "suspended",
     pause: "paused",
     stall: "stalled",
+    fail: "failed", // its time was over when somebody let it go on
     cancel: "cancelled",
   },
   stalled: {
@@ -56,6 +57,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     suspend: "suspended",
     pause: "paused",
     stall: "stalled",
+    fail: "failed", // its time was over when somebody let it go on
     cancel: "cancelled",
   },
   completed: {},

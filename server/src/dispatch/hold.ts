@@ -54,6 +54,7 @@ export class Hold {
   /** Where the history ended when it was last hashed. */
   #head = START;
   #ready: PreparedPush | undefined;
+  #versionTimeoutMs: number | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
   #check: (() => void) | undefined;
 
@@ -130,10 +131,14 @@ export class Hold {
     return this.#reload(this.state.fence.gen);
   }
 
-  /** How long a run of this version may take; looked for only while the run has no limit of its own. */
+  /**
+   * How long a run of this version may take; looked for while the run has no limit of its own. What was known when it
+   * was pushed is known when the answer comes, although perhaps nobody serves the version any more.
+   */
   versionTimeoutMs(): number | undefined {
     const { timeoutMs, facts } = this.state;
-    return timeoutMs === undefined ? this.shared.delivery.versionTimeoutMs?.(facts) : undefined;
+    if (timeoutMs === undefined) this.#versionTimeoutMs ??= this.shared.delivery.versionTimeoutMs?.(facts);
+    return this.#versionTimeoutMs;
   }
 
   #timeoutAt(): number | undefined {
