@@ -28,7 +28,7 @@ export async function readAnswer(response: Response, settings: Settings): Promis
   }
   if (response.status === 401) return { ok: false, error: unauthorized(settings) };
   const code = (ERROR_CODES as readonly string[]).includes(error.code) ? (error.code as ErrorCode) : "BAD_RESPONSE";
-  const details = { ...error.details, status: response.status, ...(code === error.code ? {} : { code: error.code }) };
+  const details = { ...error.details, httpStatus: response.status, ...(code === error.code ? {} : { code: error.code }) };
   return { ok: false, error: new AikiError(code, error.message, { details }) };
 }
 
@@ -38,7 +38,7 @@ function unauthorized(settings: Settings): AikiError {
       ? `${settings.url} wants an API key and AIKI_API_KEY is missing.`
       : `${settings.url} refused the API key: AIKI_API_KEY is revoked, expired, or of another orchestrator or namespace.`;
   return new AikiError("UNAUTHORIZED", `${what} Make one with \`aiki keys create\`.`, {
-    details: { status: 401 },
+    details: { httpStatus: 401 },
   });
 }
 
