@@ -28,7 +28,11 @@ export async function readAnswer(response: Response, settings: Settings): Promis
   }
   if (response.status === 401) return { ok: false, error: unauthorized(settings) };
   const code = (ERROR_CODES as readonly string[]).includes(error.code) ? (error.code as ErrorCode) : "BAD_RESPONSE";
-  const details = { ...error.details, httpStatus: response.status, ...(code === error.code ? {} : { code: error.code }) };
+  const details = {
+    ...error.details,
+    httpStatus: response.status,
+    ...(code === error.code ? {} : { code: error.code }),
+  };
   return { ok: false, error: new AikiError(code, error.message, { details }) };
 }
 

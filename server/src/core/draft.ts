@@ -96,6 +96,8 @@ export class Draft {
     const due = [...this.openEntries()].filter((entry) => (dueAtOf(entry) ?? Number.POSITIVE_INFINITY) <= at);
     due.sort((a, b) => (dueAtOf(a) ?? 0) - (dueAtOf(b) ?? 0) || a.n - b.n);
     for (const entry of due) {
+      // Unless a retry of the run, which came due before it, has hidden it.
+      if (this.entry(entry.key) !== entry) continue;
       this.#settleByTime(entry);
       this.news = true;
     }

@@ -117,6 +117,7 @@ describe("namespaces", () => {
       ["GET", `/v1/runs/${id}/wait?timeoutMs=0`],
       ["GET", `/v1/runs/${id}/stream`],
       ["POST", `/v1/runs/${id}/cancel`, {}],
+      ["POST", `/v1/runs/${id}/retry`, {}],
       ["POST", `/v1/runs/${id}/events`, { name: "x" }],
       ["DELETE", `/v1/keys/${keys[0]?.id}`],
     ];
