@@ -175,14 +175,15 @@ export function workflows(perform: Perform, sleeps: SleepWatch) {
   /** Its first attempt fails in a task, its second by itself. */
   const again = () =>
     workflow({ name: "again" }).v(VERSION, {
-      retry: { type: "fixed", maxAttempts: 3, delayMs: 20 },
+      retry: { type: "fixed", maxAttempts: 3, delayMs: 10 },
       events: { x: event<number>() },
       async handler(run) {
+        const f = flaky.start(run, "0");
         const a = await make("a").start(run, "0");
         const h = await (run.runAttempt === 1 ? hopeless : make("h")).start(run, a);
         const { data } = await run.events.x.wait();
         if (run.runAttempt === 2) throw new Error("the second attempt fails");
-        return make("g").start(run, h + data);
+        return make("g").start(run, `${h}${data}${await f}`);
       },
     });
   /** Fails until somebody retries it; what its child does meanwhile must not be lost. */

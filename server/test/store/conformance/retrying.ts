@@ -47,7 +47,7 @@ async function claimOne(store: Store, id: string): Promise<LoadedRun> {
 }
 
 /** A parent that failed while its child runs, and the child. */
-async function orphaned(
+export async function orphaned(
   store: Store,
 ): Promise<{ parent: LoadedRun; child: LoadedRun; ended: ReturnType<typeof message> }> {
   const parent = await hold(store);
