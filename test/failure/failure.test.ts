@@ -51,7 +51,6 @@ describe("a workflow's retry", () => {
     for (const [failed, again] of [run.slice(0, 2), run.slice(2, 4)]) {
       if (failed?.value.state !== "retrying") throw new Error("not retrying");
       expect(again?.at).toBeGreaterThanOrEqual(failed.value.nextAttemptAt);
-      expect(failed.value.nextAttemptAt - failed.at).toBeGreaterThanOrEqual(295);
       expect(failed.value).toMatchObject({ error: { code: "TASK_FAILED", cause: { name: "RangeError" } } });
     }
     expect(await handle.refresh()).toMatchObject({ runAttempt: 3 });
@@ -71,7 +70,9 @@ describe("a workflow's retry", () => {
     const later = await stubborn.start(on.aiki, "later");
     expect(await later.waitForStatus("completed")).toMatchObject({ state: { output: 2 } });
     const [failed, again] = (await on.aiki.readHistory(later.id)).records;
-    expect((again?.at ?? 0) - (failed?.at ?? 0)).toBeGreaterThanOrEqual(395);
+    if (failed?.kind !== "run" || failed.value.state !== "retrying") throw new Error("not retrying");
+    expect(failed.value.nextAttemptAt - later.run.createdAt).toBeGreaterThanOrEqual(400);
+    expect(again?.at).toBeGreaterThanOrEqual(failed.value.nextAttemptAt);
   });
 });
 
@@ -149,7 +150,6 @@ describe("a run's time limit", () => {
     expect(await handle.waitForStatus("failed")).toMatchObject({ state: { error: { code: "RUN_TIMEOUT" } } });
     const ended = await handle.refresh();
     expect(limitOf(ended)).toBeGreaterThanOrEqual(500);
-    expect(limitOf(ended)).toBeLessThan(2_000);
     expect(ended.error?.message).toContain("within the 500 ms that it may take");
     await handle.retry();
     await on.until(run.id, ({ status }) => status === "suspended");
@@ -162,9 +162,7 @@ describe("a run's time limit", () => {
   it("of its start aborts what is in flight, and what comes of that is not recorded", async () => {
     const handle = await hanging.with("timeout", { milliseconds: 400 }).start(on.aiki, {});
     expect(await handle.waitForStatus("failed")).toMatchObject({ state: { error: { code: "RUN_TIMEOUT" } } });
-    const ended = await handle.refresh();
-    expect(limitOf(ended)).toBeGreaterThanOrEqual(400);
-    expect(limitOf(ended)).toBeLessThan(3_000);
+    expect(limitOf(await handle.refresh())).toBeGreaterThanOrEqual(400);
     await expect.poll(() => saw(handle.id, "aborted"), { timeout: 10_000 }).toEqual(["ABORTED"]);
     expect(await courseOf(handle.id)).toEqual(["failed"]);
     expect((await handle.refresh()).records).toBe(1);
@@ -187,6 +185,15 @@ describe("a task in flight", () => {
       state: { error: { code: "TASK_FAILED", cause: { code: "TASK_TIMEOUT" } } },
     });
     expect(saw(handle.id, "aborted")).toEqual(["TASK_TIMEOUT"]);
+  });
+
+  it("is aborted when the host's time runs out, which is a failed attempt too", async () => {
+    const handle = await hanging.start(on.aiki, {});
+    expect(await handle.waitForStatus("failed")).toMatchObject({
+      state: { error: { code: "TASK_FAILED", cause: { code: "OUT_OF_TIME" } } },
+    });
+    expect(saw(handle.id, "begun")).toEqual([1]);
+    expect(saw(handle.id, "aborted")).toEqual(["OUT_OF_TIME"]);
   });
 
   it("is aborted when its run is cancelled", async () => {
