@@ -105,11 +105,12 @@ export class Endpoints {
       for (const { workflow, version } of owns) {
         const key = versionKey(stored.ns, workflow, version);
         byVersion.set(key, live);
-        const { timeoutMs } =
-          stored.manifest.workflows.find((one) => one.name === workflow && one.version === version) ?? {};
-        if (timeoutMs !== undefined) timeouts.set(key, timeoutMs);
         if (this.#byVersion.has(key)) continue;
         appeared.set(stored.ns, [...(appeared.get(stored.ns) ?? []), { workflow, version }]);
+      }
+      for (const { name, version, timeoutMs } of stored.manifest.workflows) {
+        const key = versionKey(stored.ns, name, version);
+        if (timeoutMs !== undefined && byVersion.get(key) === live) timeouts.set(key, timeoutMs);
       }
     }
     this.#byId = byId;
