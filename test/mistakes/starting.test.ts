@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { freePort, Program } from "../../scripts/processes.js";
 import { root } from "../../scripts/workspaces.js";
 import { aiki } from "../../sdk/cli/test/aiki.js";
+import { SCHEMA_VERSION } from "../../server/src/store/postgres/migrate.js";
 import { testDatabase } from "../../server/test/store/database.js";
 import { app, at, hello, listen } from "./stage.js";
 
@@ -94,7 +95,7 @@ test("SCHEMA_TOO_OLD: `aiki start` before `aiki migrate`", async () => {
   expect(await aiki(["start"], { env })).toEqual({
     code: 1,
     stdout: "",
-    stderr: "SCHEMA_TOO_OLD The database has no Aiki schema yet; this version of Aiki needs 1. Run `aiki migrate`.\n",
+    stderr: `SCHEMA_TOO_OLD The database has no Aiki schema yet; this version of Aiki needs ${SCHEMA_VERSION}. Run \`aiki migrate\`.\n`,
   });
 });
 
