@@ -23,6 +23,7 @@ export function runObject(run: PushedRun, events: EventMap, logger: Logger, engi
       name: run.workflow,
       versionId: run.version,
       options: run.options.reference === undefined ? {} : { reference: run.options.reference },
+      runAttempt: run.runAttempt,
       logger,
       events: Object.fromEntries(waiters),
       sleep: (name, duration) => engine.sleep(name, duration),
