@@ -47,6 +47,7 @@ const scenarios: readonly Scenario[] = [
     mail: [[], [], [() => ({ kind: "wakeup" })]],
   },
   { name: "a task that succeeds at its second attempt and one that does not", workflow: "retrying", mail: [] },
+  { name: "a workflow that is tried again after a task of it failed", workflow: "again", mail: [] },
   { name: "a race that a task wins over an event which was there before", workflow: "together", mail: [[stop]] },
   {
     name: "an approval that comes when patience has run out, and is for the next wait",
@@ -68,7 +69,13 @@ async function play({ name, workflow: wanted, input, mail }: Scenario) {
     const { records } = state;
     const execution = suspended
       ? undefined
-      : await execute({ workflow, run, records: [...records], host: stillHost, logger: silent });
+      : await execute({
+          workflow,
+          run: { ...run, runAttempt: state.runAttempt },
+          records: [...records],
+          host: stillHost,
+          logger: silent,
+        });
     if (execution?.state === "diverged") throw new Error("diverged");
     const answer = withoutStacks(execution);
     const input = { answer, mail: read, now: { earliest: now, latest: now }, suspended };

@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import type { EndpointOptions } from "@aikirun/endpoint";
 import { serveAiki } from "@aikirun/hono";
 import type { ServableVersion } from "@aikirun/workflow";
 import { serve } from "@hono/node-server";
@@ -8,9 +9,10 @@ import { Hono } from "hono";
 export async function serveWorkflows(
   workflows: readonly ServableVersion[],
   aikiUrl: string,
+  options: EndpointOptions = {},
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const app = new Hono<{ Bindings: Record<string, unknown> }>();
-  const handler = serveAiki(workflows);
+  const handler = serveAiki(workflows, options);
   app.all("/api/aiki", (context) => {
     Object.assign(context.env, { AIKI_URL: aikiUrl });
     return handler(context);

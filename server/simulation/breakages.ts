@@ -4,7 +4,7 @@
  */
 import type { Command, HistoryRecord } from "@aikirun/protocol";
 import { type Checkpointed, type ExecuteOptions, type Execution, execute } from "@aikirun/workflow/replay";
-import type { Commit } from "../src/core/run.js";
+import type { Commit, LoadedRun, NewMessage } from "../src/core/run.js";
 import { runVerbs } from "../src/store/memory.js";
 import { isLive, type Row } from "../src/store/memory-row.js";
 import type { MemoryRuns } from "../src/store/memory-runs.js";
@@ -302,6 +302,74 @@ export const BREAKAGES: readonly Breakage[] = [
     }),
   },
   {
+    name: "a workflow retry hides completed entries",
+    rule: "30",
+    execute: (options) => execute({ ...options, records: withoutCompleted(options.records) }),
+  },
+  {
+    name: "a workflow retry leaves failed entries",
+    rule: "30",
+    execute: (options) => execute({ ...options, records: options.records.filter(({ kind }) => kind !== "run") }),
+  },
+  {
+    name: "a retried run tells its parent again",
+    rule: "30",
+    store: (verbs) => ({
+      ...verbs,
+      commit: (commit, leaseMs) =>
+        verbs.commit({ ...commit, messages: commit.messages.map((to) => newEachTime(to, commit)) }, leaseMs),
+    }),
+  },
+  {
+    name: "a retried run keeps its generation",
+    rule: "gen + 1 for a run that is opened again",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async retry(ns, runId, eventId) {
+        const gen = rowOf(rows, ns, runId)?.gen ?? 0;
+        const outcome = await verbs.retry(ns, runId, eventId);
+        const row = rowOf(rows, ns, runId);
+        if (row && outcome.type === "retried") row.gen = gen;
+        return outcome;
+      },
+    }),
+  },
+  {
+    name: "a child's end is lost on a parent that has failed",
+    rule: "no lost wake-up",
+    store: (verbs, rows) => ({
+      ...verbs,
+      commit(commit, leaseMs) {
+        const messages = commit.messages.filter(({ ns, runId }) => {
+          const row = rowOf(rows, ns, runId);
+          return row && isLive(row);
+        });
+        return verbs.commit({ ...commit, messages }, leaseMs);
+      },
+    }),
+  },
+  {
+    name: "a run's time runs out 15 ms early",
+    rule: "15",
+    link: (link) => ({
+      ...link,
+      claim: async (limits) => (await link.claim(limits)).map(hurried),
+      load: async (ns, runId) => {
+        const run = await link.load(ns, runId);
+        return run && hurried(run);
+      },
+    }),
+  },
+  {
+    name: "a run that waits for its next attempt is parked without a timer",
+    rule: "30",
+    store: aroundCommit({
+      after: ({ records }, row) => {
+        if (records.at(-1)?.value.state === "retrying" && records.at(-1)?.kind === "run") row.dueAt = null;
+      },
+    }),
+  },
+  {
     name: "a child's end reaches its parent in a statement of its own",
     rule: "messages in the same statement",
     store: (verbs) => {
@@ -391,6 +459,21 @@ function givenBack(commit: Commit, row: Row): number[] {
     const last = row.records.findLast((record) => record.key === key);
     return last?.kind === "event" && last.value.state === "received" ? [last.value.message] : [];
   });
+}
+
+/** Everything before the last retry forgotten, and not only what failed. */
+function withoutCompleted(records: readonly HistoryRecord[]): HistoryRecord[] {
+  const last = records.findLastIndex(({ value }) => value.state === "retried");
+  return records.filter(({ kind, value }, i) => i > last || kind !== "task" || value.state !== "completed");
+}
+
+function newEachTime(to: NewMessage, { fence }: Commit): NewMessage {
+  return { ...to, eventId: `${to.eventId}/${fence.gen}` };
+}
+
+function hurried(run: LoadedRun): LoadedRun {
+  const { timeoutMs } = run.facts;
+  return timeoutMs === undefined ? run : { ...run, facts: { ...run.facts, timeoutMs: timeoutMs - 15 } };
 }
 
 function byKey(records: readonly HistoryRecord[]): HistoryRecord[] {

@@ -2,12 +2,13 @@
  * The design's invariants, checked after every statement on the rows themselves. Each row is compared with what it was
  * after the statement before.
  */
-import type { HistoryRecord } from "@aikirun/protocol";
-import { sha256Hex } from "@aikirun/protocol/canonical";
+import type { HistoryRecord, RunEntryState } from "@aikirun/protocol";
+import { hiddenByRetry, sha256Hex } from "@aikirun/protocol/canonical";
 import { dueAtOf, isOpen } from "../src/core/state.js";
 import type { Row } from "../src/store/memory-row.js";
 import type { Ledger } from "./ledger.js";
 import { Violation } from "./violation.js";
+import { VERSION_TIMEOUT_MS } from "./workflows.js";
 
 interface Before {
   gen: number;
@@ -23,6 +24,12 @@ interface Before {
   seen: number;
   delivered: Set<number>;
   readonly entries: Map<string, HistoryRecord>;
+  /** Keys of children that have told the run of their end. */
+  readonly told: Set<string>;
+  runAttempt: number;
+  /** What the time limit counts from, and how long it is, as the rows say. */
+  timedFrom: number;
+  timeoutMs: number | undefined;
 }
 
 const MAX_CLAIMS = 400;
@@ -47,6 +54,7 @@ export class Invariants {
         before = this.#met(row);
         this.#before.set(row, before);
       }
+      if (before.ended && !row.end) this.#checkReopened(row, before);
       this.#checkFence(row, before);
       this.#checkStart(row, before);
       this.#checkRecords(row, before);
@@ -81,7 +89,24 @@ export class Invariants {
       seen: 0,
       delivered: new Set(),
       entries: new Map(),
+      told: new Set(),
+      runAttempt: 1,
+      timedFrom: row.facts.timedFrom,
+      timeoutMs: row.facts.timeoutMs,
     };
+  }
+
+  /** Only a failed run is opened again, by one record, under a generation of its own. */
+  #checkReopened(row: Row, before: Before): void {
+    const { id } = row.facts;
+    const value = row.records[before.records]?.value;
+    const retried = value?.state === "retried" && value.reopenedAt === this.#now();
+    if (before.status !== "failed" || !retried || row.records.length !== before.records + 1) {
+      bad("TERM", `${id} was opened again after it was ${before.status}`);
+    }
+    if (row.gen <= before.gen) bad("GEN", `${id} was opened again under generation ${row.gen}`);
+    before.ended = false;
+    before.seq = row.seq;
   }
 
   #checkFence(row: Row, before: Before): void {
@@ -93,7 +118,8 @@ export class Invariants {
       before.claims += 1;
       if (before.claims > MAX_CLAIMS) bad("HOT", `${id} was taken ${before.claims} times`);
       const { status } = before;
-      const known = before.gen === 0 || status === "suspended" || status === "scheduled" || status === "paused";
+      const idle = ["suspended", "scheduled", "paused", "failed"];
+      const known = before.gen === 0 || idle.includes(status);
       if (!known) this.#ledger.unknownOutcome(id);
     }
     const moved = row.gen > before.gen || row.seq > before.seq;
@@ -124,12 +150,14 @@ export class Invariants {
     }
   }
 
-  /** A run that was cancelled has told its children. */
+  /** A run that was cancelled has told its children; one that had ended before, and was retried by hand, is on its own. */
   #checkChildren({ facts, end }: Row): void {
     if (end?.status !== "cancelled") return;
     for (const child of this.#rows.values()) {
       if (child.facts.parent?.id !== facts.id || child.end) continue;
-      if (child.cancelN === 0) bad("CASCADE", `${child.facts.id} goes on and its parent ${facts.id} was cancelled`);
+      const isReopened = child.records.some(({ value }) => value.state === "retried" && value.reopenedAt !== undefined);
+      if (child.cancelN === 0 && !isReopened)
+        bad("CASCADE", `${child.facts.id} goes on and its parent ${facts.id} was cancelled`);
     }
   }
 
@@ -141,12 +169,31 @@ export class Invariants {
       const record = row.records[before.records] as HistoryRecord;
       const earlier = before.entries.get(record.key);
       if (record.n !== before.records + 1) bad("HISTORY", `${id} has record ${record.n} at ${before.records + 1}`);
-      if (earlier && isFinal(earlier) && !isGivenBack(earlier, record))
-        bad("ONCE", `${id} ${record.key} is recorded after its end`);
+      const ends = earlier && isFinal(earlier) && record.value.state !== "retried";
+      if (ends && !isGivenBack(earlier, record)) bad("ONCE", `${id} ${record.key} is recorded after its end`);
       const gen = row.recordGen[before.records] as number;
       if (before.records > 0 && gen < (row.recordGen[before.records - 1] as number)) bad("GEN", `${id} went back`);
       this.#checkRecord(row, record, earlier, before);
       before.entries.set(record.key, record);
+      if (record.kind === "run") this.#checkCourse(row, record.value, before);
+    }
+  }
+
+  /** What the run as a whole goes through. */
+  #checkCourse(row: Row, value: RunEntryState, before: Before): void {
+    const { id, workflow } = row.facts;
+    if (value.state === "limited") before.timeoutMs ??= value.timeoutMs;
+    if (value.state === "woken") before.timedFrom = value.at;
+    if (value.state === "retried") {
+      if (value.runAttempt !== before.runAttempt + 1)
+        bad("ATT", `${id} goes from ${before.runAttempt} to another attempt`);
+      before.runAttempt = value.runAttempt;
+      before.timedFrom = value.reopenedAt ?? before.timedFrom;
+      for (const key of hiddenByRetry(before.entries.values())) before.entries.delete(key);
+    }
+    if (value.state === "failed" && value.error.code === "RUN_TIMEOUT") {
+      const earlyMs = before.timedFrom + (before.timeoutMs ?? VERSION_TIMEOUT_MS[workflow] ?? Infinity) - this.#now();
+      if (earlyMs > 0) bad("EARLY", `${id} timed out ${earlyMs} ms early`);
     }
   }
 
@@ -159,9 +206,10 @@ export class Invariants {
     }
     if (record.kind === "task" && !(record.value.state === "retrying" && record.value.due)) {
       const key = `${id}-${sha256Hex(record.key).slice(0, 32)}`;
-      if (!this.#ledger.wasMade(key, record.value.attempts)) {
+      if (!this.#ledger.wasMade(key, before.runAttempt, record.value.attempts)) {
         bad("ATT", `${id} ${record.key} attempt ${record.value.attempts} is recorded and was never made`);
       }
+      if (record.value.state === "completed") this.#ledger.completed(key, record.n);
     }
     if (record.kind === "event" && record.value.state === "received") {
       if (before.delivered.has(record.value.message))
@@ -190,6 +238,10 @@ export class Invariants {
     if (row.eventIds.size !== row.mail.length) bad("MAIL", `${id} has a message twice`);
     for (; before.mail < row.mail.length; before.mail++) {
       const body = row.mail[before.mail]?.body;
+      if (body?.kind === "child") {
+        if (before.told.has(body.key)) bad("TOLD", `${id} was told twice how ${body.key} ended`);
+        before.told.add(body.key);
+      }
       if (body?.kind !== "event") continue;
       // Whoever sends gives every event data of its own.
       if (before.eventData.has(body.data)) bad("MAIL", `${id} has event ${String(body.data)} twice`);
@@ -228,7 +280,7 @@ export class Invariants {
       return;
     }
     if (row.status === "running") bad("ORPHAN", `${id} runs without a lease`);
-    let earliest: number | undefined;
+    let earliest = before.timeoutMs === undefined ? undefined : before.timedFrom + before.timeoutMs;
     let open = false;
     for (const record of before.entries.values()) {
       if (!isOpen(record)) continue;
@@ -248,6 +300,9 @@ export class Invariants {
 
 function isFinal(record: HistoryRecord): boolean {
   switch (record.value.state) {
+    case "woken":
+    case "limited":
+    case "retried":
     case "retrying":
     case "sleeping":
     case "waiting":
@@ -266,6 +321,7 @@ function isGivenBack(earlier: HistoryRecord, record: HistoryRecord): boolean {
 function endedByTime(record: HistoryRecord): boolean {
   const { kind, value } = record;
   if (kind === "task") return value.state === "retrying" && value.due === true;
+  if (kind === "run") return value.state === "retried" && value.reopenedAt === undefined;
   return value.state === "timedOut" || (kind === "sleep" && value.state === "completed");
 }
 

@@ -1,4 +1,5 @@
 /** What really happened outside of the engine: which task ran how often, in which invocation, with which input. */
+import type { ExecuteRequest } from "@aikirun/protocol";
 import { Violation } from "./violation.js";
 
 /** One push, however often the network delivers it. */
@@ -11,6 +12,9 @@ export interface Push {
 /** One delivery of a push to one instance. */
 export interface Invocation {
   readonly runId: string;
+  readonly runAttempt: number;
+  /** Number of the last record that it was given. */
+  readonly headN: number;
   readonly push: Push;
   readonly executed: Set<string>;
 }
@@ -19,6 +23,8 @@ export class Ledger {
   readonly #executions = new Map<string, number>();
   readonly #unknown = new Map<string, number>();
   readonly #inputs = new Map<string, string>();
+  /** By idempotency key: the record that a task completed. */
+  readonly #completedN = new Map<string, number>();
   readonly #barred = new Map<string, { readonly gen: number; readonly seq: number }>();
   readonly #pushes = new Map<string, Map<string, Push>>();
   /** In a world without faults nothing may run twice. */
@@ -36,7 +42,9 @@ export class Ledger {
   }
 
   /** A push has reached an endpoint, for the first time or again. */
-  invoked(runId: string, pushId: string, { gen, seq }: { readonly gen: number; readonly seq: number }): Invocation {
+  invoked({ run, pushId, fence, history }: ExecuteRequest): Invocation {
+    const { id: runId, runAttempt } = run;
+    const { gen, seq } = fence;
     this.wentOn(runId, { gen, seq });
     const pushes = this.#pushes.get(runId) ?? new Map<string, Push>();
     this.#pushes.set(runId, pushes);
@@ -51,7 +59,7 @@ export class Ledger {
       pushes.set(pushId, push);
       if (pushes.size > 300) throw new Violation("HOT", `${runId} was pushed ${pushes.size} times`);
     } else this.unknownOutcome(runId);
-    return { runId, push, executed: new Set() };
+    return { runId, runAttempt, headN: history.head.n, push, executed: new Set() };
   }
 
   /** Under this fence an endpoint was told to go on, by a push or by the answer to a checkpoint. */
@@ -62,17 +70,23 @@ export class Ledger {
     }
   }
 
-  /** A task's attempt begins. `site` is the call in the code, which has one input for ever. */
+  /** A task's attempt begins. `site` is the call in the code, which has one input in an attempt of its handler. */
   execute(invocation: Invocation, site: string, key: string, attempt: number, input: string): void {
-    const { runId } = invocation;
+    const { runId, runAttempt } = invocation;
     this.executions += 1;
-    const place = `${runId}/${site}`;
+    if ((this.#completedN.get(key) ?? Number.POSITIVE_INFINITY) <= invocation.headN) {
+      throw new Violation(
+        "KEPT",
+        `${key} of ${runId} runs again in attempt ${runAttempt}, though it is known to be done`,
+      );
+    }
+    const place = `${runId}/${runAttempt}/${site}`;
     const before = this.#inputs.get(place);
     if (before !== undefined && before !== input) {
       throw new Violation("SITE", `${place} ran with ${before} and with ${input}: it saw a value that is not recorded`);
     }
     this.#inputs.set(place, input);
-    const name = executionKey(key, attempt);
+    const name = executionKey(key, runAttempt, attempt);
     if (invocation.executed.has(name)) throw new Violation("EXEC", `${name} ran twice in one invocation`);
     invocation.executed.add(name);
     const times = (this.#executions.get(name) ?? 0) + 1;
@@ -83,8 +97,13 @@ export class Ledger {
   }
 
   /** Whether an attempt that is recorded was made. `key` is its idempotency key. */
-  wasMade(key: string, attempt: number): boolean {
-    return this.#executions.has(executionKey(key, attempt));
+  wasMade(key: string, runAttempt: number, attempt: number): boolean {
+    return this.#executions.has(executionKey(key, runAttempt, attempt));
+  }
+
+  /** Record `n` says that a task completed: whoever knows it does not run the task any more. */
+  completed(key: string, n: number): void {
+    this.#completedN.set(key, n);
   }
 
   /** A cancel was in the mailbox when this fence was given out: nothing is pushed under it or a later one. */
@@ -98,6 +117,6 @@ export class Ledger {
   }
 }
 
-function executionKey(key: string, attempt: number): string {
-  return `${key}/${attempt}`;
+function executionKey(key: string, runAttempt: number, attempt: number): string {
+  return `${key}/${runAttempt}/${attempt}`;
 }

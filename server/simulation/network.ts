@@ -11,6 +11,7 @@ import type { Replica } from "./replica.js";
 import type { Process, Scheduler } from "./scheduler.js";
 import { NS } from "./surroundings.js";
 import { Violation } from "./violation.js";
+import { VERSION_TIMEOUT_MS } from "./workflows.js";
 
 export interface NetworkOptions {
   readonly scheduler: Scheduler;
@@ -41,7 +42,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
     answered: (reply: Reply, from: Invocation) => void,
   ): void {
     const instance = random.pick(options.instances);
-    const invocation = ledger.invoked(request.run.id, request.pushId, request.fence);
+    const invocation = ledger.invoked(request);
     const checkpoint =
       options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined;
     instance
@@ -51,6 +52,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
 
   return {
     route: () => (options.registered() ? route : undefined),
+    versionTimeoutMs: ({ workflow }) => (options.registered() ? VERSION_TIMEOUT_MS[workflow] : undefined),
     deliver: (_route, _ns, request, signal) =>
       new Promise<DeliveryOutcome>((resolve) => {
         if (options.isPaused(request.run.id, request.fence)) {

@@ -25,6 +25,14 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
       }
       return outcome;
     },
+    async retry(ns, runId, eventId) {
+      const outcome = await store.retry(ns, runId, eventId);
+      const done = outcome.type === "retried" || outcome.type === "duplicate";
+      if (done && !find(ns, runId)?.eventIds.has(eventId)) {
+        throw new Violation("ACK", `the retry ${eventId} of ${runId} was acknowledged and left no trace`);
+      }
+      return outcome;
+    },
     async commit(commit, leaseMs) {
       const outcome = await store.commit(commit, leaseMs);
       const gen = find(commit.ns, commit.runId)?.gen;

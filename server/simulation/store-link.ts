@@ -61,6 +61,7 @@ export function storeLink(options: LinkOptions): RunStore & FiringStore {
     lastCommit: (ns, id) => call("lastCommit", () => store.lastCommit(ns, id)),
     extend: (ns, id, gen, leaseMs) => call("extend", () => store.extend(ns, id, gen, leaseMs)),
     bump: (ns, id, gen, leaseMs) => call("bump", () => store.bump(ns, id, gen, leaseMs)),
+    retry: (ns, id, eventId) => call("retry", () => store.retry(ns, id, eventId)),
     release: (ns, id, gen) => call("release", () => store.release(ns, id, gen)),
     wakeUnserved: (ns, versions) => call("wakeUnserved", () => store.wakeUnserved(ns, versions)),
     nextDueAt: () => call("nextDueAt", () => store.nextDueAt()),

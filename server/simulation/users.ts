@@ -1,4 +1,4 @@
-/** People: they start runs, send events, cancel, pause and resume, and requeue what stalled. */
+/** People: they start runs, send events, cancel, pause and resume, requeue what stalled and retry what failed. */
 import { newId } from "@aikirun/protocol";
 import { inputHash } from "@aikirun/protocol/canonical";
 import type { MessageBody, NewRun } from "../src/core/run.js";
@@ -11,6 +11,8 @@ import { EVENTS, VERSION, type WorkflowName } from "./workflows.js";
 /** How long a client waits for an answer of the API. */
 const PATIENCE_MS = 400;
 const MAX_QUEUED = 100;
+/** A run with a longer history is not retried any more. */
+const MAX_RETRIED_RECORDS = 12;
 
 export class Users {
   readonly #world: Surroundings;
@@ -32,13 +34,30 @@ export class Users {
     );
   }
 
-  /** Requeues what stalled, from time to time. */
+  /** Requeues what stalled, retries what failed and resumes what was left paused, from time to time. */
   operate(): void {
-    for (const { status, facts } of this.#world.rows.values()) {
-      if (status !== "stalled") continue;
-      this.#send(facts.id, { kind: "requeue" }).catch((error: unknown) => this.#world.fail(error));
+    const { rows, scheduler, random, fail } = this.#world;
+    for (const { status, facts, records } of rows.values()) {
+      if (status === "stalled") this.#send(facts.id, { kind: "requeue" }).catch(fail);
+      // A pause that was answered "ended" may still arrive, late, at a run that was retried meanwhile.
+      if (status === "paused" && this.busy === 0) this.#send(facts.id, { kind: "resume" }).catch(fail);
+      if (status === "failed" && records.length < MAX_RETRIED_RECORDS && random.chance(0.7)) {
+        this.#retry(facts.id).catch(fail);
+      }
     }
-    this.#world.scheduler.after(150, undefined, "operator", () => this.operate());
+    scheduler.after(random.int(20, 150), undefined, "operator", () => this.operate());
+  }
+
+  /** Two people may retry one run at the same time. */
+  async #retry(runId: string): Promise<void> {
+    const { random, now } = this.#world;
+    const eventId = newId("msg", now(), random.bytes(16));
+    this.busy += 1;
+    await this.#request(async ({ store, dispatcher }) => {
+      await store.retry(NS, runId, eventId);
+      if (random.chance(0.8)) dispatcher.wake();
+    });
+    this.busy -= 1;
   }
 
   async #live(): Promise<void> {
@@ -68,7 +87,7 @@ export class Users {
       input,
       reference: undefined,
       retry: undefined,
-      timeoutMs: undefined,
+      timeoutMs: random.chance(0.12) ? random.int(20, 300) : undefined,
       pool: undefined,
       parent: undefined,
     };

@@ -253,6 +253,70 @@ export function workflows(perform: Perform, sleeps: SleepWatch, check: () => Pro
       },
     });
 
+  /** Its first attempt gives up a wait and fails: the next one waits again, and gets what is sent. */
+  const rematch = () =>
+    workflow({ name: "rematch" }).v(VERSION, {
+      retry: { type: "fixed", maxAttempts: 3, delayMs: 10 },
+      events: { x: event<number>(), y: event<number>() },
+      async handler(run) {
+        const x = run.events.x.wait().then(({ data }) => `E${data}`);
+        const rival = run.runAttempt === 1 ? hopeless.start(run, "0") : sleep(run, "s", 40).then(() => "S");
+        const winner = await run.race([x, rival]);
+        const w = await make("w").start(run, winner);
+        if (run.runAttempt === 2) throw new Error("the second attempt fails");
+        const { data } = await run.events.y.wait();
+        return make("g").start(run, `${w}${data}`);
+      },
+    });
+  /** Its first attempt fails in a task, its second by itself. */
+  const again = () =>
+    workflow({ name: "again" }).v(VERSION, {
+      retry: { type: "fixed", maxAttempts: 3, delayMs: 10 },
+      events: { x: event<number>() },
+      async handler(run) {
+        const f = flaky.start(run, "0");
+        const a = await make("a").start(run, "0");
+        const h = await (run.runAttempt === 1 ? hopeless : make("h")).start(run, a);
+        const { data } = await run.events.x.wait();
+        if (run.runAttempt === 2) throw new Error("the second attempt fails");
+        return make("g").start(run, `${h}${data}${await f}`);
+      },
+    });
+  /** Fails until somebody retries it; what its child does meanwhile must not be lost. */
+  const mended = () =>
+    workflow({ name: "mended" }).v(VERSION, {
+      async handler(run) {
+        const handle = await seq().startAsChild(run);
+        const k = await make("k").start(run, "0");
+        await sleep(run, "s", 30);
+        if (run.runAttempt === 1) throw new Error("to be mended");
+        const result = await handle.waitForStatus("completed");
+        return make("z").start(run, k + (result.success ? String(result.state.output) : result.cause));
+      },
+    });
+  /** A child that failed is started anew by the next attempt. */
+  const heir = () =>
+    workflow({ name: "heir" }).v(VERSION, {
+      retry: { type: "fixed", maxAttempts: 2, delayMs: 10 },
+      async handler(run) {
+        const handle = await fails().startAsChild(run);
+        const result = await handle.waitForStatus("completed");
+        if (run.runAttempt === 1) throw new Error("the child failed");
+        return make("z").start(run, `${handle.id}${result.success}`);
+      },
+    });
+  /** Nobody sends what it waits for: its time runs out. */
+  const slow = () =>
+    workflow({ name: "slow" }).v(VERSION, {
+      timeout: VERSION_TIMEOUT_MS["slow"] as number,
+      events: { never: event() },
+      async handler(run) {
+        const a = await make("a").start(run, "0");
+        await run.events.never.wait();
+        return a;
+      },
+    });
+
   return {
     seq,
     par,
@@ -272,8 +336,16 @@ export function workflows(perform: Perform, sleeps: SleepWatch, check: () => Pro
     stop,
     mixed,
     fails,
+    rematch,
+    again,
+    mended,
+    heir,
+    slow,
   };
 }
+
+/** Time limits of versions that have one. */
+export const VERSION_TIMEOUT_MS: Readonly<Record<string, number>> = { slow: 70 };
 
 export type WorkflowName = keyof ReturnType<typeof workflows>;
 
@@ -297,6 +369,11 @@ export const EVENTS: Readonly<Record<WorkflowName, readonly string[]>> = {
   stop: ["x", "y"],
   mixed: [],
   fails: [],
+  rematch: ["x", "y"],
+  again: ["x"],
+  mended: [],
+  heir: [],
+  slow: [],
 };
 
 interface Sleeper {

@@ -18,6 +18,7 @@ import { runsGetCommand } from "./commands/runs-get.js";
 import { runsHistoryCommand } from "./commands/runs-history.js";
 import { runsListCommand } from "./commands/runs-list.js";
 import { runsRequeueCommand } from "./commands/runs-requeue.js";
+import { runsRetryCommand } from "./commands/runs-retry.js";
 import { runsSendEventCommand } from "./commands/runs-send-event.js";
 import { runsStartCommand } from "./commands/runs-start.js";
 import { runsWatchCommand } from "./commands/runs-watch.js";
@@ -60,6 +61,7 @@ export function program(): Command {
     runsResumeCommand(),
     runsWakeupCommand(),
     runsRequeueCommand(),
+    runsRetryCommand(),
     runsSendEventCommand(),
   ]);
   group(aiki, "schedules", "runs that start by the clock", [

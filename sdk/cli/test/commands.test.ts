@@ -306,6 +306,21 @@ Do not move traffic there: 397 checked in 3.2 s, no task was run. Serve the chan
   expect((await aiki(["check", found.url], { env: good.env })).code).toBe(0);
 });
 
+test("runs retry opens a failed run again; runs start takes a time limit", async () => {
+  const { env, bodies } = await orchestrator({
+    [`POST /v1/runs/${RUN}/retry`]: { duplicate: false },
+    "POST /v1/runs": { run, existing: false },
+    "GET /v1/workflows": { workflows: [served] },
+  });
+  expect(await aiki(["runs", "retry", RUN], { env })).toMatchObject({
+    code: 0,
+    stdout: `Retrying ${RUN}. Follow it with: aiki runs watch ${RUN}\n`,
+  });
+  expect(bodies[`POST /v1/runs/${RUN}/retry`]).toEqual({ id: expect.stringMatching(/^msg_/) });
+  expect(await aiki(["runs", "start", "hello", "--timeout", "2h"], { env })).toMatchObject({ code: 0 });
+  expect(bodies["POST /v1/runs"]).toMatchObject({ workflow: "hello", timeoutMs: 7_200_000 });
+});
+
 test("an endpoint is removed by its URL", async () => {
   const { env } = await orchestrator({
     "GET /v1/endpoints": { endpoints: [endpoint] },

@@ -41,7 +41,11 @@ test("every kind of record has a line a person can read", () => {
     [92_000, "wait", `child:survey:1.0.0:${HASH}#0/completed#0`, { state: "waiting" }],
     [95_000, "child", `survey:1.0.0:${HASH}#0`, { state: "ended", runId: `run_${"0".repeat(26)}`, status: "failed" }],
     [96_000, "child", "parcel:2.0.0:order:7#0", { state: "started", runId: `run_${"0".repeat(26)}` }],
-    [97_000, "run", "#0", { state: "failed", error }],
+    [97_000, "run", "#0", { state: "limited", timeoutMs: 7_200_000 }],
+    [97_000, "run", "#0", { state: "retrying", runAttempt: 1, error, nextAttemptAt: START + 98_000 }],
+    [98_000, "run", "#0", { state: "retried", runAttempt: 2 }],
+    [99_000, "run", "#0", { state: "failed", error }],
+    [100_000, "run", "#0", { state: "retried", runAttempt: 3, reopenedAt: START + 100_000 }],
   );
   expect(lines(history)).toEqual([
     "+0.012s  ○ task  charge-card  attempt 1 failed: Error: card declined; again at +0.512s",
@@ -56,7 +60,11 @@ test("every kind of record has a line a person can read", () => {
     "+1min32s  … wait  survey@1.0.0 completed  waits",
     "+1min35s  ✗ child  survey@1.0.0  failed after 3 s",
     `+1min36s  … child  parcel@2.0.0 (order:7)  started run_${"0".repeat(26)}`,
-    "+1min37s  ✗ run  failed: Error: card declined",
+    "+1min37s  … run  may take 2 h",
+    "+1min37s  ○ run  attempt 1 failed: Error: card declined; again at +1min38s",
+    "+1min38s  … run  attempt 2 begins",
+    "+1min39s  ✗ run  failed: Error: card declined",
+    "+1min40s  … run  attempt 3 begins, asked for by hand",
   ]);
 });
 

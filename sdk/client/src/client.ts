@@ -140,6 +140,7 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     resumeRun: (runId) => control(send, runId, "resume"),
     wakeupRun: (runId) => control(send, runId, "wakeup"),
     requeueRun: (runId) => control(send, runId, "requeue"),
+    retryRun: (runId, { id } = {}) => control(send, runId, "retry", id),
     cancelRuns: (body) => send({ method: "POST", path: "/v1/runs/cancel", body: withMessageId(body) }),
     requeueRuns: (body) => send({ method: "POST", path: "/v1/runs/requeue", body: withMessageId(body) }),
     sendEvent: async (runId, body) =>
@@ -178,8 +179,8 @@ type EndpointCalls =
 
 /** How long the orchestrator may take for the describe and the replays of a check, on top of the ordinary time limit. */
 const CHECK_MS = 75_000;
-async function control(send: Transport, runId: string, verb: string): Promise<void> {
-  await send({ method: "POST", path: path("runs", runId, verb), body: withMessageId({}) });
+async function control(send: Transport, runId: string, verb: string, id?: string): Promise<void> {
+  await send({ method: "POST", path: path("runs", runId, verb), body: withMessageId({ id }) });
 }
 
 function endpoints(send: Transport): Pick<Client, EndpointCalls> {

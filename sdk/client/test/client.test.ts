@@ -94,6 +94,20 @@ test("a cancel whose first answer was lost resolves, although the run has ended 
   expect(seen.map((request) => request.body)).toEqual([seen[0]?.body, seen[0]?.body]);
 });
 
+test("a retry whose first answer was lost is sent again under the same id; details tell the run's status", async () => {
+  const { aiki, seen } = await serve((_, response, count) => {
+    if (count === 1) return void response.destroy();
+    if (count === 2) return answer(response, 202, { duplicate: true });
+    answer(response, 409, { error: { code: "RUN_NOT_FAILED", message: "no", details: { status: "completed" } } });
+  });
+  await aiki.retryRun("run_1");
+  expect(seen.map(({ body }) => body)).toEqual([seen[0]?.body, seen[0]?.body]);
+  await expect(aiki.retryRun("run_1", { id: "msg_1" })).rejects.toMatchObject({
+    code: "RUN_NOT_FAILED",
+    details: { status: "completed", httpStatus: 409 },
+  });
+});
+
 test("a key is made once: creating one is never sent again", async () => {
   const { aiki, seen } = await serve((_, response) => void response.destroy());
   await expect(aiki.createKey({})).rejects.toMatchObject({ code: "ORCHESTRATOR_UNREACHABLE" });

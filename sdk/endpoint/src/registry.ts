@@ -8,7 +8,7 @@ import {
   PROTOCOL_VERSION,
   sha256Hex,
 } from "@aikirun/protocol";
-import type { AnyVersion, StandardSchemaV1 } from "@aikirun/workflow";
+import { type AnyVersion, durationMs, type StandardSchemaV1 } from "@aikirun/workflow";
 import { Refusal } from "./refusal.js";
 import { SDK_VERSION } from "./version.js";
 
@@ -60,7 +60,15 @@ function describeVersion({ name, versionId, definition }: AnyVersion): Manifest[
   });
   const input = schemaDocument(definition.schema?.input, "input");
   const output = schemaDocument(definition.schema?.output, "output");
-  return { name, version: versionId, events, ...(input && { input }), ...(output && { output }) };
+  const { timeout } = definition;
+  return {
+    name,
+    version: versionId,
+    events,
+    ...(timeout !== undefined && { timeoutMs: durationMs(timeout, `The timeout of ${name}@${versionId}`) }),
+    ...(input && { input }),
+    ...(output && { output }),
+  };
 }
 
 /** Standard JSON Schema (https://standardschema.dev/json-schema): what some schema libraries offer beside validation. */
@@ -129,9 +137,10 @@ const WORKFLOWS_CHARS = 512 * 1024;
 
 function withinBound(workflows: Manifest["workflows"]): Manifest["workflows"] {
   if (JSON.stringify(workflows).length <= WORKFLOWS_CHARS) return workflows;
-  return workflows.map(({ name, version, events }) => ({
+  return workflows.map(({ name, version, events, timeoutMs }) => ({
     name,
     version,
+    ...(timeoutMs !== undefined && { timeoutMs }),
     events: events.map((event) => ({ name: event.name })),
   }));
 }

@@ -18,6 +18,7 @@ import {
   runStatusSchema,
   scheduleIdSchema,
   terminalStatusSchema,
+  timeLimitMsSchema,
   versionSchema,
   wireErrorSchema,
 } from "./values.js";
@@ -51,8 +52,10 @@ export const startRunBodySchema = z.strictObject({
       z.strictObject({ type: z.literal("at"), at: instantSchema }),
     ])
     .optional(),
+  /** What happens when the handler fails. Default: what its version says. */
   retry: retryPolicySchema.optional(),
-  timeoutMs: durationMsSchema.optional(),
+  /** How long the run may take, from when it is due. Default: what its version says. */
+  timeoutMs: timeLimitMsSchema.optional(),
   pool: nameSchema.optional(),
 });
 export type StartRunBody = z.infer<typeof startRunBodySchema>;
@@ -178,7 +181,7 @@ export const cancelBodySchema = z.strictObject({
   id: messageIdSchema.optional(),
   reason: z.string().max(LIMITS.reasonChars).optional(),
 });
-/** Pause, resume, wakeup, requeue. The same id again is the same request. */
+/** Pause, resume, wakeup, requeue, retry. The same id again is the same request. */
 export const controlBodySchema = z.strictObject({ id: messageIdSchema.optional() });
 
 /**

@@ -11,8 +11,9 @@ export { sha256Hex } from "./hash.js";
 export type { HistoryRecord } from "./history.js";
 export { childRunId, type IdPrefix, newId, scheduledRunId } from "./id.js";
 export { findJsonFault, type JsonFault, type JsonValue, jsonTextDepth, MAX_JSON_DEPTH } from "./json.js";
-export { type EntryKind, entryKey, parseEntryKey } from "./key.js";
+export { childOfWait, type EntryKind, entryKey, parseEntryKey } from "./key.js";
 export { LIMITS } from "./limits.js";
+export { hiddenByRetry } from "./retried.js";
 
 /**
  * RFC 8785 text of a decoded JSON value: members sorted by UTF-16 code units, no white space, numbers as ECMAScript

@@ -54,6 +54,8 @@ export interface WorkflowClient {
   wakeupRun(runId: string): Promise<void>;
   /** Lets a stalled run go on from where it stands. Nothing happens to a run that is not stalled. */
   requeueRun(runId: string): Promise<void>;
+  /** Opens a failed run again from where it failed; the same id again is the same retry. Rejects with `RUN_NOT_FAILED`. */
+  retryRun(runId: string, options?: { id?: string }): Promise<void>;
 }
 
 export type StartRunOutcome =

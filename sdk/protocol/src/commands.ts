@@ -9,6 +9,7 @@ import {
   referenceIdSchema,
   retryPolicySchema,
   terminalStatusSchema,
+  timeLimitMsSchema,
   versionSchema,
   wireErrorSchema,
 } from "./values.js";
@@ -52,7 +53,7 @@ export const commandSchema = z.discriminatedUnion("type", [
     reference: referenceIdSchema.optional(),
     delayMs: durationMsSchema.optional(),
     retry: retryPolicySchema.optional(),
-    timeoutMs: durationMsSchema.optional(),
+    timeoutMs: timeLimitMsSchema.optional(),
     pool: nameSchema.optional(),
   }),
   z.strictObject({
@@ -70,6 +71,13 @@ export const commandSchema = z.discriminatedUnion("type", [
     type: z.literal("run.failed"),
     error: wireErrorSchema,
     /** The key of the task whose failure ended the run, when one did. */
+    task: entryKeySchema.optional(),
+  }),
+  /** The handler failed and its policy has attempts left: it is run again from its start after this long. */
+  z.strictObject({
+    type: z.literal("run.retry"),
+    error: wireErrorSchema,
+    delayMs: durationMsSchema,
     task: entryKeySchema.optional(),
   }),
 ]);

@@ -11,6 +11,7 @@ import {
   jsonSchema,
   runIdSchema,
   terminalStatusSchema,
+  timeLimitMsSchema,
   wireErrorSchema,
 } from "./values.js";
 
@@ -83,7 +84,29 @@ export const waitStateSchema = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("timedOut") }),
   closedSchema,
 ]);
-export const runEndStateSchema = z.discriminatedUnion("state", [
+/** What happens to the run as a whole. After `completed` and `cancelled` nothing is recorded, after `failed` only `retried`. */
+export const runEntryStateSchema = z.discriminatedUnion("state", [
+  /** Somebody woke the run before the time that it was to start at: its time limit counts from here. */
+  z.strictObject({ state: z.literal("woken"), at: instantSchema }),
+  /** The version's own time limit, from its first answer on. One that the run was started with is not recorded. */
+  z.strictObject({ state: z.literal("limited"), timeoutMs: timeLimitMsSchema }),
+  /** Attempt `runAttempt` of the handler failed; the next one begins at `nextAttemptAt`. */
+  z.strictObject({
+    state: z.literal("retrying"),
+    runAttempt: z.number().int().min(1),
+    error: wireErrorSchema,
+    nextAttemptAt: instantSchema,
+    task: z.string().optional(),
+  }),
+  /**
+   * Attempt `runAttempt` of the handler begins. Hides what failed, see `hiddenByRetry`; everything else is kept.
+   * `reopenedAt`: somebody retried the run after it had failed, so that its time limit counts from here.
+   */
+  z.strictObject({
+    state: z.literal("retried"),
+    runAttempt: z.number().int().min(2),
+    reopenedAt: instantSchema.optional(),
+  }),
   z.strictObject({ state: z.literal("completed"), output: jsonSchema.optional() }),
   z.strictObject({ state: z.literal("failed"), error: wireErrorSchema, task: z.string().optional() }),
   z.strictObject({ state: z.literal("cancelled"), reason: z.string().max(LIMITS.reasonChars).optional() }),
@@ -96,7 +119,7 @@ export const recordSchema = z.discriminatedUnion("kind", [
   z.strictObject({ n, kind: z.literal("event"), key: entryKeySchema, value: eventStateSchema }),
   z.strictObject({ n, kind: z.literal("child"), key: entryKeySchema, value: childStateSchema }),
   z.strictObject({ n, kind: z.literal("wait"), key: entryKeySchema, value: waitStateSchema }),
-  z.strictObject({ n, kind: z.literal("run"), key: entryKeySchema, value: runEndStateSchema }),
+  z.strictObject({ n, kind: z.literal("run"), key: entryKeySchema, value: runEntryStateSchema }),
 ]);
 /** One recorded fact, number `n` of its run, counted from 1 without gaps. */
 export type HistoryRecord = z.infer<typeof recordSchema>;
@@ -105,7 +128,7 @@ export type SleepState = z.infer<typeof sleepStateSchema>;
 export type EventState = z.infer<typeof eventStateSchema>;
 export type ChildState = z.infer<typeof childStateSchema>;
 export type WaitState = z.infer<typeof waitStateSchema>;
-export type RunEndState = z.infer<typeof runEndStateSchema>;
+export type RunEntryState = z.infer<typeof runEntryStateSchema>;
 
 /** A place in one particular history: the number of its last record and the hash of everything up to it. */
 export const cursorSchema = z.strictObject({ n: z.number().int().min(0), hash: z.string().max(64) });

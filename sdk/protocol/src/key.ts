@@ -1,5 +1,5 @@
 /**
- * The kinds of history entries. `wait` is one `waitForStatus` of a child; `run` is the run's own end.
+ * The kinds of history entries. `wait` is one `waitForStatus` of a child; `run` is the run's own course and end.
  */
 export type EntryKind = "task" | "sleep" | "event" | "child" | "wait" | "run";
 
@@ -11,7 +11,7 @@ export type EntryKind = "task" | "sleep" | "event" | "child" | "wait" | "run";
  * | task  | `name:inputHash` |
  * | sleep | `name` |
  * | event | `name` |
- * | child | `workflow:version:(reference or inputHash)`; with a reference always index 0: one child |
+ * | child | `workflow:version:(reference or inputHash)`; with a reference one index for all calls: one child |
  * | wait  | the child's key, `/`, the awaited status |
  * | run   | empty; always index 0 |
  */
@@ -24,4 +24,10 @@ export function parseEntryKey(key: string): { kind: EntryKind; address: string; 
   const match = /^(task|sleep|event|child|wait|run):(.*)#(0|[1-9]\d{0,8})$/s.exec(key);
   if (!match) return undefined;
   return { kind: match[1] as EntryKind, address: match[2] as string, index: Number(match[3]) };
+}
+
+/** The child's key that a wait's key names. Undefined for the key of anything else. */
+export function childOfWait(key: string): string | undefined {
+  const parsed = parseEntryKey(key);
+  return parsed?.kind === "wait" ? parsed.address.slice(0, parsed.address.lastIndexOf("/")) : undefined;
 }

@@ -13,6 +13,7 @@ import {
   pushIdSchema,
   retryPolicySchema,
   runIdSchema,
+  timeLimitMsSchema,
   versionSchema,
   wireErrorSchema,
 } from "./values.js";
@@ -33,6 +34,7 @@ const pushedRunSchema = z.strictObject({
   /** 1 for the first attempt of the workflow, one more after each workflow retry. */
   runAttempt: z.number().int().min(1),
   createdAt: instantSchema,
+  /** What it was started with. `retry` comes before the version's own policy. */
   options: z.strictObject({
     retry: retryPolicySchema.optional(),
     timeoutMs: z.number().int().min(0).optional(),
@@ -153,6 +155,8 @@ export const manifestSchema = z.strictObject({
         name: nameSchema,
         version: versionSchema,
         events: z.array(z.strictObject({ name: nameSchema, schema: jsonSchemaDocument.optional() })),
+        /** How long a run of it may take that was started without a limit of its own. */
+        timeoutMs: timeLimitMsSchema.optional(),
         input: jsonSchemaDocument.optional(),
         output: jsonSchemaDocument.optional(),
       }),

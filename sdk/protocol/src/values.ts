@@ -41,6 +41,8 @@ export const scheduleIdSchema = idSchema("sch");
 
 /** Milliseconds, whole, not negative, at most ten years. */
 export const durationMsSchema = z.number().int().min(0).max(LIMITS.durationMs);
+/** How long a run may take: at least a millisecond. */
+export const timeLimitMsSchema = durationMsSchema.min(1);
 /** Milliseconds since the Unix epoch, by the database's clock. */
 export const instantSchema = z.number().int().min(0);
 

@@ -31,6 +31,13 @@ export function durationMs(duration: Duration, what: string): number {
   return total;
 }
 
+/** Whole milliseconds that a run may take. Throws as `durationMs`, and `INVALID_ARGUMENT` for none at all. */
+export function timeLimitMs(duration: Duration, what: string): number {
+  const limitMs = durationMs(duration, what);
+  if (limitMs === 0) throw new AikiError("INVALID_ARGUMENT", `${what} is 0 ms; expected at least 1 ms.`);
+  return limitMs;
+}
+
 function sum(duration: Exclude<Duration, number>, what: string): number {
   const members = typeof duration === "object" && duration !== null ? Object.entries(duration) : [];
   if (members.length === 0) {

@@ -1,5 +1,5 @@
 /** The seam between what users call and what replays: `run` carries an engine, tasks and children reach it here. */
-import type { JsonValue, TerminalStatus, WireError } from "@aikirun/protocol";
+import type { JsonValue, StartRunBody, TerminalStatus, WireError } from "@aikirun/protocol";
 import { AikiError } from "@aikirun/protocol/canonical";
 import type { Duration } from "./duration.js";
 import type { AnyEvent, EventMap, NoEvents, ReceivedBy } from "./event.js";
@@ -21,6 +21,8 @@ export interface RunContext {
   readonly name: string;
   readonly versionId: string;
   readonly options: RunOptions;
+  /** 1 for the first attempt of the handler, one more after each retry of the run. */
+  readonly runAttempt: number;
   /** Lines written while history is replayed are not repeated. */
   readonly logger: Logger;
   /**
@@ -78,6 +80,7 @@ export interface ChildCall {
   readonly inputSchema: StandardSchemaV1 | undefined;
   readonly reference: Reference | undefined;
   readonly delayMs: number | undefined;
+  readonly options: Pick<StartRunBody, "retry" | "timeoutMs" | "pool">;
 }
 
 export interface StartedChild {

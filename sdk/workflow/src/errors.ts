@@ -7,7 +7,7 @@ import { type Duration, durationMs } from "./duration.js";
 const NON_RETRYABLE = Symbol.for("aikirun.nonRetryable");
 const RETRY_AFTER_MS = Symbol.for("aikirun.retryAfterMs");
 
-/** Thrown by a task: no further attempt, whatever the retry policy. */
+/** Thrown by a task or a workflow's handler: no further attempt, whatever the retry policy. */
 export class NonRetryableError extends Error {
   readonly [NON_RETRYABLE] = true;
 
@@ -18,14 +18,14 @@ export class NonRetryableError extends Error {
 }
 
 /**
- * Thrown by a task: try again after this delay instead of the policy's. A policy's `maxAttempts` still holds; `never`
- * names none, so there the task is tried again for as long as it asks for it.
+ * Thrown by a task or a workflow's handler: try again after this delay instead of the policy's. A policy's `maxAttempts`
+ * still holds; `never` names none, so there it is tried again for as long as it asks for it.
  */
 export class RetryAfterError extends Error {
   readonly [RETRY_AFTER_MS]: number;
 
   /** Throws `INVALID_ARGUMENT` for a wrong delay. */
-  constructor(delay: Duration, message = "The task asked to be tried again later.", options?: { cause?: unknown }) {
+  constructor(delay: Duration, message = "It asked to be tried again later.", options?: { cause?: unknown }) {
     super(message, options);
     this.name = "RetryAfterError";
     this[RETRY_AFTER_MS] = durationMs(delay, "The delay of a RetryAfterError");

@@ -34,6 +34,11 @@ export interface RunHandle<Output, Events extends EventMap> {
   wakeup(): Promise<void>;
   /** Lets a stalled run go on, once what stalled it is mended. */
   requeue(): Promise<void>;
+  /**
+   * Opens a failed run again: its handler runs once more with everything recorded but what failed. Rejects with
+   * `RUN_NOT_FAILED`.
+   */
+  retry(): Promise<void>;
 }
 
 export function runHandle<Output, Events extends EventMap>(
@@ -80,5 +85,6 @@ export function runHandle<Output, Events extends EventMap>(
     resume: () => client.resumeRun(id),
     wakeup: () => client.wakeupRun(id),
     requeue: () => client.requeueRun(id),
+    retry: () => client.retryRun(id),
   };
 }

@@ -1,5 +1,6 @@
 import type { RetryPolicy } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
+import { isNonRetryable, retryAfterMs } from "./errors.js";
 
 export type { RetryPolicy };
 
@@ -54,4 +55,18 @@ export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () =>
   const capped = Math.min(grown, policy.maxDelayMs ?? LIMITS.durationMs, LIMITS.durationMs);
   if (policy.type === "exponential") return Math.round(capped);
   return Math.round(capped * (1 - (policy.jitterFactor ?? 0.5) * random()));
+}
+
+/** The same for what the attempt threw: some errors know better than the policy. */
+export function delayAfterMs(
+  policy: RetryPolicy,
+  attempt: number,
+  thrown: unknown,
+  random: () => number,
+): number | undefined {
+  if (isNonRetryable(thrown)) return undefined;
+  const asked = retryAfterMs(thrown);
+  if (asked === undefined) return retryDelayMs(policy, attempt, random);
+  const most = policy.type === "never" ? LIMITS.retryAttempts : policy.maxAttempts;
+  return attempt < most ? asked : undefined;
 }

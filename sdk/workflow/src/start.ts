@@ -1,13 +1,14 @@
 /** Starting runs of a workflow version: options, from a client, as a child of another run. */
-import type { StartRunBody, TerminalStatus, WorkflowClient } from "@aikirun/protocol";
+import type { RetryPolicy, StartRunBody, TerminalStatus, WorkflowClient } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
-import { type Duration, durationMs } from "./duration.js";
-import { engineOf, type RunContext, type StartedChild } from "./engine.js";
+import { type Duration, durationMs, timeLimitMs } from "./duration.js";
+import { type ChildCall, engineOf, type RunContext, type StartedChild } from "./engine.js";
 import type { EventMap } from "./event.js";
 import { type RunHandle, runHandle } from "./handle.js";
 import type { Args } from "./json.js";
 import { checkName } from "./names.js";
 import { copyJson, recordable } from "./record.js";
+import { checkRetryPolicy } from "./retry.js";
 import type { RunPromise } from "./run-promise.js";
 import { check, type StandardSchemaV1 } from "./schema.js";
 import { type StartOutcome, startMany } from "./start-many.js";
@@ -28,6 +29,19 @@ export interface Reference {
 export interface StartOptions {
   readonly reference?: Reference;
   readonly trigger?: Trigger;
+  readonly retry?: RetryPolicy;
+  readonly timeoutMs?: number;
+  readonly pool?: string;
+}
+
+/** Paths of `with`, and what each takes. */
+interface OptionValues {
+  readonly "reference.id": string;
+  readonly reference: Reference;
+  readonly trigger: Trigger;
+  readonly retry: RetryPolicy;
+  readonly timeout: Duration;
+  readonly pool: string;
 }
 
 /** Starts runs of one version with fixed options. Not servable: options belong to a start, not to the code. */
@@ -54,9 +68,8 @@ export interface WorkflowStarter<Wire, Output, Events extends EventMap> {
    * `conflictPolicy` is `return_existing`.
    */
   startAsChild(run: RunContext, ...input: Args<Wire>): Promise<ChildHandle<Output>>;
-  with(path: "reference.id", id: string): WorkflowStarter<Wire, Output, Events>;
-  with(path: "reference", reference: Reference): WorkflowStarter<Wire, Output, Events>;
-  with(path: "trigger", trigger: Trigger): WorkflowStarter<Wire, Output, Events>;
+  /** The same starter with another option, which comes before what the version says; this one stays as it is. */
+  with<Path extends keyof OptionValues>(path: Path, value: OptionValues[Path]): WorkflowStarter<Wire, Output, Events>;
 }
 
 /** A child run, seen from its parent's handler. */
@@ -112,30 +125,39 @@ export function starter<Wire, Output, Events extends EventMap>(
       const child = await engineOf(run).startChild(call, input[0]);
       return childHandle<Output>(child);
     },
-    with: (path: "reference.id" | "reference" | "trigger", value: string | Reference | Trigger) =>
-      starter<Wire, Output, Events>(version, withOption(options, path, value)),
+    with(path, value) {
+      if (!Object.hasOwn(SET, path)) {
+        const known = Object.keys(SET).join(", ");
+        throw new AikiError("INVALID_ARGUMENT", `Unknown option "${String(path)}"; known are ${known}.`);
+      }
+      return starter<Wire, Output, Events>(version, SET[path](options, value, `${name}@${versionId}`));
+    },
   };
 }
 
-function withOption(
-  options: StartOptions,
-  path: "reference.id" | "reference" | "trigger",
-  value: string | Reference | Trigger,
-): StartOptions {
-  switch (path) {
-    case "reference.id":
-      return { ...options, reference: checkedReference({ ...options.reference, id: value as string }) };
-    case "reference":
-      return { ...options, reference: checkedReference(value as Reference) };
-    case "trigger":
-      return { ...options, trigger: value as Trigger };
-    default:
-      throw new AikiError(
-        "INVALID_ARGUMENT",
-        `Unknown option "${String(path)}"; known are reference.id, reference, trigger.`,
-      );
-  }
-}
+const SET: {
+  readonly [Path in keyof OptionValues]: (
+    options: StartOptions,
+    value: OptionValues[Path],
+    subject: string,
+  ) => StartOptions;
+} = {
+  "reference.id": (options, id) => ({ ...options, reference: checkedReference({ ...options.reference, id }) }),
+  reference: (options, reference) => ({ ...options, reference: checkedReference(reference) }),
+  trigger: (options, trigger) => ({ ...options, trigger }),
+  retry(options, retry, subject) {
+    checkRetryPolicy(retry, subject);
+    return { ...options, retry };
+  },
+  timeout: (options, timeout, subject) => ({
+    ...options,
+    timeoutMs: timeLimitMs(timeout, `The timeout of ${subject}`),
+  }),
+  pool(options, pool) {
+    checkName(pool, "A pool");
+    return { ...options, pool };
+  },
+};
 
 function checkedReference(reference: Reference): Reference {
   checkName(reference.id, "A reference id", LIMITS.referenceChars);
@@ -165,6 +187,16 @@ export async function startBody<Events extends EventMap>(
     ...(value !== undefined && { input: value }),
     ...(options.reference && { reference: options.reference }),
     ...(options.trigger && { trigger: wireTrigger(options.trigger) }),
+    ...runOptions(options),
+  };
+}
+
+/** What a start and a child's start say in the same words. */
+function runOptions({ retry, timeoutMs, pool }: StartOptions): Pick<StartRunBody, "retry" | "timeoutMs" | "pool"> {
+  return {
+    ...(retry && { retry }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(pool !== undefined && { pool }),
   };
 }
 
@@ -185,7 +217,7 @@ function wireTrigger(trigger: Trigger): NonNullable<StartRunBody["trigger"]> {
 }
 
 /** A parent's history must not hold instants of its own clock. */
-function childOptions(options: StartOptions): { reference: Reference | undefined; delayMs: number | undefined } {
+function childOptions(options: StartOptions): Pick<ChildCall, "reference" | "delayMs" | "options"> {
   const { reference, trigger } = options;
   if (trigger?.type === "at") {
     throw new AikiError("INVALID_ARGUMENT", "startAsChild takes the trigger types immediate and delayed, not at.");
@@ -193,6 +225,7 @@ function childOptions(options: StartOptions): { reference: Reference | undefined
   return {
     reference,
     delayMs: trigger?.type === "delayed" ? durationMs(trigger.delay, "The delay of a child") : undefined,
+    options: runOptions(options),
   };
 }
 

@@ -1,9 +1,11 @@
-import type { WorkflowClient } from "@aikirun/protocol";
+import type { RetryPolicy, WorkflowClient } from "@aikirun/protocol";
 import { AikiError } from "@aikirun/protocol/canonical";
+import { type Duration, timeLimitMs } from "./duration.js";
 import type { WorkflowRun } from "./engine.js";
 import type { EventMap, NoEvents } from "./event.js";
 import { type RunHandle, runHandle } from "./handle.js";
 import { checkName, checkVersion } from "./names.js";
+import { checkRetryPolicy } from "./retry.js";
 import type { StandardSchemaV1 } from "./schema.js";
 import { type VersionEvents, versionEvents } from "./send-event.js";
 import { type Startable, starter, type WorkflowStarter } from "./start.js";
@@ -11,6 +13,16 @@ import { type Startable, starter, type WorkflowStarter } from "./start.js";
 export interface VersionDefinition<Input, Output, Events extends EventMap, Wire = Input, Context = unknown> {
   handler(run: WorkflowRun<Events, Context>, input: Input): Output | PromiseLike<Output>;
   readonly events?: Events;
+  /**
+   * What happens when the handler fails: it runs again from its start, with everything recorded but what failed.
+   * Default `{ type: "never" }`.
+   */
+  readonly retry?: RetryPolicy;
+  /**
+   * How long a run may take, its retries included, from when it is due (a delayed run: when its delay is over). Then it
+   * ends `failed` with `RUN_TIMEOUT`.
+   */
+  readonly timeout?: Duration;
   /** Input is checked before a run exists and again when it runs; output when the handler returns. */
   readonly schema?: {
     readonly input?: StandardSchemaV1<Wire, Input>;
@@ -29,6 +41,8 @@ export interface ServableVersion<Context = unknown> {
   readonly definition: {
     handler(run: never, input: never): unknown;
     readonly events?: EventMap;
+    readonly retry?: RetryPolicy;
+    readonly timeout?: Duration;
     readonly schema?: { readonly input?: StandardSchemaV1; readonly output?: StandardSchemaV1 };
   };
   /** Only for the compiler. */
@@ -82,6 +96,9 @@ function defineVersion<Input, Output, Events extends EventMap, Wire, Context>(
   if (typeof definition.handler !== "function") {
     throw new AikiError("INVALID_ARGUMENT", `${name}@${versionId} needs a handler function.`);
   }
+  const subject = `${name}@${versionId}`;
+  if (definition.retry !== undefined) checkRetryPolicy(definition.retry, subject);
+  if (definition.timeout !== undefined) timeLimitMs(definition.timeout, `The timeout of ${subject}`);
   // Without `events` in the definition `Events` is `NoEvents`, which an object without members is.
   const events = definition.events ?? ({} as Events);
   for (const event of Object.keys(events)) checkName(event, `The name of an event of ${name}@${versionId}`);

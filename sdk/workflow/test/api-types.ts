@@ -104,6 +104,31 @@ const checkout = workflow({ name: "checkout" }).v("1.0.0", {
   },
 });
 
+checks("take a policy and a time limit beside the handler, and other ones for a start", async () => {
+  const limited = workflow({ name: "limited" }).v("1.0.0", {
+    retry: { type: "jittered", maxAttempts: 3, baseDelayMs: 100 },
+    timeout: { hours: 2 },
+    async handler(run, input: number) {
+      expectTypeOf(run.runAttempt).toEqualTypeOf<number>();
+      return input;
+    },
+  });
+  serve([limited]);
+  const starter = limited.with("retry", { type: "never" }).with("timeout", 5_000).with("pool", "gpu");
+  const handle = await starter.start(aiki, 1);
+  expectTypeOf(await handle.retry()).toEqualTypeOf<void>();
+  expectTypeOf(await handle.requeue()).toEqualTypeOf<void>();
+  expectTypeOf((await starter.startAsChild(anyRun, 1)).id).toEqualTypeOf<string>();
+  // @ts-expect-error options belong to a start, not to the code that is served
+  serve([starter]);
+  // @ts-expect-error a duration where a policy belongs
+  limited.with("retry", { seconds: 5 });
+  // @ts-expect-error a policy where a duration belongs
+  limited.with("timeout", { type: "never" });
+  // @ts-expect-error an unknown option
+  limited.with("priority", 1);
+});
+
 checks("infer events that stand after the handler, input and output", async () => {
   const handle = await checkout.start(aiki, { customerId: "c", cents: 1 });
   // @ts-expect-error a member is missing

@@ -51,6 +51,28 @@ describe("definitions", () => {
     ["a negative timeout", () => task({ name: "a", handler, timeout: -1 })],
     ["a run that is none", () => task({ name: "a", handler }).start({} as never)],
     ["an empty reference", () => workflow({ name: "a" }).v("1", { handler }).with("reference.id", "")],
+    [
+      "an unknown option",
+      () =>
+        workflow({ name: "a" })
+          .v("1", { handler })
+          .with("constructor" as "pool", "x"),
+    ],
+    [
+      "a workflow's policy without attempts",
+      () => workflow({ name: "a" }).v("1", { handler, retry: { type: "fixed", maxAttempts: 0, delayMs: 1 } }),
+    ],
+    [
+      "a start's unknown policy",
+      () =>
+        workflow({ name: "a" })
+          .v("1", { handler })
+          .with("retry", { type: "often" } as unknown as RetryPolicy),
+    ],
+    ["a workflow without time", () => workflow({ name: "a" }).v("1", { handler, timeout: 0 })],
+    ["a start without time", () => workflow({ name: "a" }).v("1", { handler }).with("timeout", { seconds: 0 })],
+    ["a negative time", () => workflow({ name: "a" }).v("1", { handler }).with("timeout", -1)],
+    ["an empty pool", () => workflow({ name: "a" }).v("1", { handler }).with("pool", "")],
   ])("refuse %s", (_what, make) => {
     expect(code(make)).toBe("INVALID_ARGUMENT");
   });
@@ -134,6 +156,9 @@ describe("starting from a client", () => {
     await version
       .with("reference", { id: "r", conflictPolicy: "return_existing" })
       .with("trigger", { type: "at", at })
+      .with("retry", { type: "fixed", maxAttempts: 2, delayMs: 5 })
+      .with("timeout", { seconds: 9 })
+      .with("pool", "gpu")
       .start(client, "7");
     await version
       .with("reference.id", "r")
@@ -148,6 +173,9 @@ describe("starting from a client", () => {
           input: "7",
           reference: { id: "r", conflictPolicy: "return_existing" },
           trigger: { type: "at", at: 5 },
+          retry: { type: "fixed", maxAttempts: 2, delayMs: 5 },
+          timeoutMs: 9_000,
+          pool: "gpu",
         },
       ],
       [
@@ -226,6 +254,7 @@ describe("starting from a client", () => {
     await handle.resume();
     await handle.wakeup();
     await handle.requeue();
+    await handle.retry();
     await handle.events.at.with("reference.id", "e").send(new Date(0));
     expect(calls.slice(1)).toEqual([
       ["waitForEnd", "run_1", { timeoutMs: 2000 }],
@@ -236,6 +265,7 @@ describe("starting from a client", () => {
       ["resumeRun", "run_1"],
       ["wakeupRun", "run_1"],
       ["requeueRun", "run_1"],
+      ["retryRun", "run_1"],
       ["sendEvent", "run_1", { name: "at", data: "1970-01-01T00:00:00.000Z", reference: "e" }],
     ]);
   });

@@ -37,6 +37,15 @@ const retrying = workflow({ name: "retrying" }).v("1.0.0", {
   },
 });
 
+const again = workflow({ name: "again" }).v("1.0.0", {
+  retry: { type: "fixed", maxAttempts: 2, delayMs: 2_000 },
+  async handler(run) {
+    const charged = await charge.start(run, { cents: 3, to: "shop" });
+    await flaky.with("retry", { type: "never" }).start(run, run.runAttempt === 1 ? 9 : 0);
+    return charged;
+  },
+});
+
 const together = workflow({ name: "together" }).v("1.0.0", {
   async handler(run) {
     const race = Promise.race([
@@ -64,4 +73,4 @@ const approval = workflow({ name: "approval" }).v("1.0.0", {
   events: { approved: event<{ by: string }>(), stop: event() },
 });
 
-export const fixtureWorkflows: readonly ServableVersion[] = [order, retrying, together, approval];
+export const fixtureWorkflows: readonly ServableVersion[] = [order, retrying, again, together, approval];

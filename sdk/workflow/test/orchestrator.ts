@@ -1,6 +1,6 @@
 /** The least that plays the orchestrator's part: commands become records, open timers and waits are settled on demand. */
 import type { Command, HistoryRecord, JsonValue, PushedRun, ReplayAnswer } from "@aikirun/protocol";
-import { childRunId, parseEntryKey } from "@aikirun/protocol/canonical";
+import { childRunId, hiddenByRetry, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { ServableVersion } from "@aikirun/workflow";
 import {
   type Checkpointed,
@@ -63,7 +63,9 @@ export class Orchestrator {
   }
 
   #invocation(options: Partial<ExecuteOptions>): ExecuteOptions {
-    const { workflow, run, logger } = this;
+    const { workflow, logger } = this;
+    const retries = this.records.filter(({ value }) => value.state === "retried").length;
+    const run = { ...this.run, runAttempt: 1 + retries };
     return { workflow, run, records: [...this.records], host: stillHost, logger, graceMs: 20, ...options };
   }
 
@@ -85,7 +87,8 @@ export class Orchestrator {
 
   end() {
     const last = this.records.at(-1);
-    return last?.kind === "run" ? last.value : undefined;
+    const ended = last?.value.state === "completed" || last?.value.state === "failed";
+    return last?.kind === "run" && ended ? last.value : undefined;
   }
 
   commit(commands: readonly Command[]): void {
@@ -108,18 +111,30 @@ export class Orchestrator {
   }
 
   state(key: string): HistoryRecord | undefined {
-    return this.records.findLast((record) => record.key === key);
+    return this.#entries().get(key);
+  }
+
+  /** The last record of each key, without what a retry has hidden. */
+  #entries(): Map<string, HistoryRecord> {
+    const entries = new Map<string, HistoryRecord>();
+    for (const record of this.records) {
+      entries.set(record.key, record);
+      if (record.value.state !== "retried") continue;
+      for (const key of hiddenByRetry(entries.values())) entries.delete(key);
+    }
+    return entries;
   }
 
   /** Keys that wait for the orchestrator: a timer, an event, a child, a retry. */
   open(): string[] {
-    const keys = [...new Set(this.records.map((record) => record.key))];
-    return keys.filter((key) => {
-      const { kind, value } = this.state(key) as HistoryRecord;
-      if (kind === "event") return value.state === "waiting" && (value.timeoutAt !== undefined || this.#mail(key));
-      if (kind === "task") return value.state === "retrying" && !value.due;
-      return value.state === "sleeping" || value.state === "started";
-    });
+    return [...this.#entries()].flatMap(([key, entry]) => (this.#isOpen(key, entry) ? [key] : []));
+  }
+
+  #isOpen(key: string, { kind, value }: HistoryRecord): boolean {
+    if (kind === "run") return value.state === "retrying";
+    if (kind === "event") return value.state === "waiting" && (value.timeoutAt !== undefined || this.#mail(key));
+    if (kind === "task") return value.state === "retrying" && !value.due;
+    return value.state === "sleeping" || value.state === "started";
   }
 
   #mail(key: string): boolean {
@@ -132,6 +147,9 @@ export class Orchestrator {
       this.append({ kind: "sleep", key, value: { state: cancelled ? "cancelled" : "completed" } });
     if (last.kind === "task" && last.value.state === "retrying") {
       this.append({ kind: "task", key, value: { ...last.value, due: true } });
+    }
+    if (last.kind === "run" && last.value.state === "retrying") {
+      this.append({ kind: "run", key, value: { state: "retried", runAttempt: last.value.runAttempt + 1 } });
     }
     if (last.kind === "event") {
       const data = this.mailbox.get(parseEntryKey(key)?.address ?? "")?.shift();
@@ -210,6 +228,11 @@ function recordsOf(command: Command, of: Orchestrator): RecordBody[] {
     case "run.completed": {
       const output = command.output === undefined ? {} : { output: command.output };
       return [{ kind: "run", key: "run:#0", value: { state: "completed", ...output } }];
+    }
+    case "run.retry": {
+      const runAttempt = 1 + of.records.filter(({ value }) => value.state === "retried").length;
+      const value = { state: "retrying" as const, runAttempt, error: command.error, nextAttemptAt: command.delayMs };
+      return [{ kind: "run", key: "run:#0", value }];
     }
     case "run.failed": {
       const task = command.task === undefined ? {} : { task: command.task };

@@ -1,8 +1,9 @@
-/** What a person says to one run: cancel, pause, resume, wakeup, requeue. Each is a message that the run reads. */
+/** What a person says to one run: cancel, pause, resume, wakeup, requeue, each a message that the run reads; and retry. */
 import { cancelBodySchema, controlBodySchema } from "@aikirun/protocol";
 import { z } from "zod";
 import type { ControlBody } from "../store/port.js";
 import { appendTo, runEnded } from "./mail.js";
+import { retryRun } from "./retry.js";
 import { type Reply, type Route, route } from "./route.js";
 import { runParams } from "./runs.js";
 import type { Services } from "./services.js";
@@ -43,6 +44,18 @@ export const controlRoutes: readonly Route[] = [
       handle: ({ params, body, caller }, services) => tell(services, caller.ns, params.id, body.id, { kind }),
     }),
   ),
+  route({
+    method: "POST",
+    path: "/v1/runs/:id/retry",
+    scope: "write",
+    summary: "Open a failed run again: its handler runs once more with everything recorded but what failed.",
+    params: runParams,
+    body: controlBodySchema,
+    answers: { 202: ACCEPTED },
+    async handle({ params, body, caller }, services) {
+      return { status: 202, body: { duplicate: await retryRun(services, caller.ns, params.id, body.id) } };
+    },
+  }),
 ];
 
 async function tell(

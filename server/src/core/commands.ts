@@ -1,6 +1,6 @@
 /** What an answer asks for, turned into records. */
 import { type Command, childRunId, inputHash, LIMITS, parseEntryKey } from "@aikirun/protocol/canonical";
-import type { Draft } from "./draft.js";
+import { type Draft, RUN_KEY } from "./draft.js";
 import { isOpen } from "./state.js";
 
 const KIND_OF = {
@@ -22,7 +22,7 @@ export function faultOf(commands: readonly Command[], draft: Draft): string | un
   const opened = new Set<string>();
   const closed = new Set<string>();
   for (const [index, command] of commands.entries()) {
-    if (command.type === "run.completed" || command.type === "run.failed") {
+    if (endsAttempt(command)) {
       if (index !== commands.length - 1) return `${command.type} is not the last command`;
       continue;
     }
@@ -70,10 +70,26 @@ export function apply(command: Command, draft: Draft): void {
       return startChild(command, draft);
     case "child.wait":
       return waitForChild(command, draft);
+    case "run.retry":
+      return retryRun(command, draft);
     case "run.completed":
     case "run.failed":
       return;
   }
+}
+
+type EndOfAttempt = Extract<Command, { type: `run.${string}` }>;
+
+/** Whether the handler has ended, so that an invocation ends with this command. */
+export function endsAttempt(command: Command): command is EndOfAttempt {
+  return command.type === "run.completed" || command.type === "run.failed" || command.type === "run.retry";
+}
+
+function retryRun({ error, delayMs, task }: Extract<Command, { type: "run.retry" }>, draft: Draft): void {
+  const { runAttempt } = draft.state;
+  const nextAttemptAt = after(delayMs, draft);
+  const failed = task === undefined || draft.entry(task)?.kind !== "task" ? {} : { task };
+  draft.put({ kind: "run", key: RUN_KEY, value: { state: "retrying", runAttempt, error, nextAttemptAt, ...failed } });
 }
 
 function after(durationMs: number, draft: Draft): number {
@@ -143,10 +159,4 @@ function waitForChild(command: Extract<Command, { type: "child.wait" }>, draft: 
     draft.put({ kind: "wait", key: command.key, value: { state: "ended" } });
     draft.news = true;
   }
-}
-
-/** The child that a wait's key names: its address is the child's key, a slash and the awaited status. */
-export function childOfWait(key: string): string | undefined {
-  const parsed = parseEntryKey(key);
-  return parsed?.kind === "wait" ? parsed.address.slice(0, parsed.address.lastIndexOf("/")) : undefined;
 }

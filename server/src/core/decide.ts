@@ -2,13 +2,13 @@
  * The decision: what a run's state, an answer, the mail and the time make of the run. Pure: the same input gives the
  * same decision, and nothing is written until the commit that it describes is acknowledged.
  */
-import type { Command, ExecuteAnswer, TerminalStatus } from "@aikirun/protocol";
+import type { Command, ExecuteAnswer, TerminalStatus, WireError } from "@aikirun/protocol";
 import type { Instant } from "./clock.js";
 import { apply, faultOf } from "./commands.js";
 import { Draft, RUN_KEY } from "./draft.js";
 import { findCancel, readMail } from "./mail.js";
 import type { Commit, Mail, NewMessage, Next, QueuedMail, RunFacts, Trouble } from "./run.js";
-import { addRecord, earliestTimer, type RunState } from "./state.js";
+import { addRecord, earliestTimer, type RunState, timeoutAtOf } from "./state.js";
 
 export interface Input {
   /** A valid answer whose `seq` is the state's own. Absent after a claim, a reload or an abort. */
@@ -20,6 +20,8 @@ export interface Input {
   readonly suspended: boolean;
   /** Most children that one commit tells of this run's cancel. */
   readonly maxTold: number;
+  /** The time limit of the run's version, as far as it is known who serves it. */
+  readonly versionTimeoutMs?: number | undefined;
 }
 
 export interface Decision {
@@ -52,6 +54,12 @@ export function decide(state: RunState, input: Input): Decision | Refusal {
   const fault = faultOf(commands, draft);
   if (fault) return { code: "BAD_ANSWER", message: `The answer cannot be applied: ${fault}.` };
 
+  const last = commands.at(-1)?.type;
+  const goesOn = last !== "run.completed" && last !== "run.failed";
+  // Known from now on, whoever serves the version later.
+  if (input.answer && goesOn && state.timeoutMs === undefined && input.versionTimeoutMs !== undefined) {
+    draft.put({ kind: "run", key: RUN_KEY, value: { state: "limited", timeoutMs: input.versionTimeoutMs } });
+  }
   for (const command of commands) apply(command, draft);
   const ended = endOf(commands, draft);
   if (ended) draft.cancelled = findCancel(input.mail);
@@ -66,12 +74,13 @@ export function decide(state: RunState, input: Input): Decision | Refusal {
     if (!draft.cancelled) draft.fire(input.now.earliest);
   }
 
-  const end = draft.cancelled ? cancelledEnd(draft.cancelled.reason) : ended;
+  const timeoutAt = timeoutAtOf(state, input.versionTimeoutMs);
+  const end = draft.cancelled ? cancelledEnd(draft.cancelled.reason) : (ended ?? timedOut(draft, timeoutAt));
   const cancels = draft.cancelled ? childrenToCancel(draft) : [];
   if (cancels.length > input.maxTold) return tellSome(state, cancels.slice(0, input.maxTold));
   if (end) recordEnd(end, draft);
   const seen = input.mail.at(-1)?.n ?? state.seen;
-  const next = end ?? goOn(draft, input);
+  const next = end ?? goOn(draft, input, timeoutAt);
   return {
     records: draft.records,
     // A run that ends by itself leaves the children that its last answer starts; one that is cancelled starts none.
@@ -106,19 +115,34 @@ function tellSome(state: RunState, messages: readonly NewMessage[]): Decision {
 
 type End = Extract<Next, { type: "end" }>;
 
+const NOTHING = { output: undefined, error: undefined, failedTask: undefined, reason: undefined };
+
 function endOf(commands: readonly Command[], draft: Draft): End | undefined {
   const last = commands.at(-1);
-  const nothing = { output: undefined, error: undefined, failedTask: undefined, reason: undefined };
-  if (last?.type === "run.completed") return { ...nothing, type: "end", status: "completed", output: last.output };
+  if (last?.type === "run.completed") return { ...NOTHING, type: "end", status: "completed", output: last.output };
   if (last?.type === "run.failed") {
     const failedTask = last.task !== undefined && draft.entry(last.task)?.kind === "task" ? last.task : undefined;
-    return { ...nothing, type: "end", status: "failed", error: last.error, failedTask };
+    return { ...NOTHING, type: "end", status: "failed", error: last.error, failedTask };
   }
   return undefined;
 }
 
+/** The end of a run whose time is surely over. While it is paused or stalled its time stands still, like every timer. */
+function timedOut(draft: Draft, timeoutAt: number | undefined): End | undefined {
+  if (timeoutAt === undefined || timeoutAt > draft.now.earliest || draft.paused || draft.stalled) return undefined;
+  const { facts, timedFrom } = draft.state;
+  const error: WireError = {
+    name: "AikiError",
+    code: "RUN_TIMEOUT",
+    message:
+      `The run did not end within the ${timeoutAt - timedFrom} ms that it may take. Allow more with timeout, ` +
+      `or let it go on from where it stands: aiki runs retry ${facts.id}`,
+  };
+  return { ...NOTHING, type: "end", status: "failed", error };
+}
+
 function cancelledEnd(reason: string | undefined): End {
-  return { type: "end", status: "cancelled", output: undefined, error: undefined, failedTask: undefined, reason };
+  return { ...NOTHING, type: "end", status: "cancelled", reason };
 }
 
 function recordEnd(end: End, draft: Draft): void {
@@ -136,7 +160,7 @@ function recordEnd(end: End, draft: Draft): void {
 
 /** `waiting` with nothing open would park the run for ever; `more` without a record would push it for ever. */
 function progressFault(answer: Pick<ExecuteAnswer, "state" | "commands">, draft: Draft): Refusal | undefined {
-  if (answer.state === "more" && draft.records.length === 0) {
+  if (answer.state === "more" && draft.records.every(({ kind }) => kind === "run")) {
     return { code: "NO_PROGRESS", message: "The endpoint asked for another push without a new result." };
   }
   if (answer.state === "waiting" && !draft.news && draft.openEntries()[Symbol.iterator]().next().done) {
@@ -148,14 +172,16 @@ function progressFault(answer: Pick<ExecuteAnswer, "state" | "commands">, draft:
   return undefined;
 }
 
-function goOn(draft: Draft, input: Input): Decision["next"] {
+function goOn(draft: Draft, input: Input, timeoutAt: number | undefined): Decision["next"] {
   // In this order: who pauses a stalled run and resumes it has not mended what stalled it.
   if (draft.stalled) return { type: "park", status: "stalled", dueAt: null };
   if (draft.paused) return { type: "park", status: "paused", dueAt: null };
   if (draft.startAt !== undefined) return { type: "park", status: "scheduled", dueAt: draft.startAt };
   const idle = input.answer ? input.answer.state === "waiting" : input.suspended;
-  if (!idle || draft.news) return { type: "push" };
-  return { type: "park", status: "suspended", dueAt: earliestTimer(draft.openEntries()) };
+  if (!draft.retrying && (!idle || draft.news)) return { type: "push" };
+  const timerAt = earliestTimer(draft.openEntries()) ?? Number.POSITIVE_INFINITY;
+  const dueAt = Math.min(timerAt, timeoutAt ?? Number.POSITIVE_INFINITY);
+  return { type: "park", status: "suspended", dueAt: dueAt === Number.POSITIVE_INFINITY ? null : dueAt };
 }
 
 /** What a run that ends tells others: its parent how it ended; its live children, when it was cancelled, to stop. */

@@ -1,5 +1,5 @@
 /** A transition in the making: new records on top of a state that stays untouched until the commit is acknowledged. */
-import { entryKey, type HistoryRecord, parseEntryKey } from "@aikirun/protocol/canonical";
+import { entryKey, type HistoryRecord, hiddenByRetry, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { Instant } from "./clock.js";
 import type { NewChild, QueuedMail } from "./run.js";
 import { dueAtOf, type Entry, isOpen, type RunState } from "./state.js";
@@ -12,6 +12,8 @@ export class Draft {
   readonly records: HistoryRecord[] = [];
   readonly children: NewChild[] = [];
   readonly #changed = new Map<string, Entry>();
+  /** Keys of entries of the state that a retry in this transition hides. */
+  readonly #hidden = new Set<string>();
   queued: QueuedMail[];
   paused: boolean;
   stalled: boolean;
@@ -30,13 +32,28 @@ export class Draft {
   }
 
   entry(key: string): Entry | undefined {
-    return this.#changed.get(key) ?? this.state.entries.get(key);
+    return this.#changed.get(key) ?? (this.#hidden.has(key) ? undefined : this.state.entries.get(key));
+  }
+
+  /** Whether the handler has failed and waits for its next attempt: nothing is pushed before that. */
+  get retrying(): boolean {
+    return this.entry(RUN_KEY)?.value.state === "retrying";
   }
 
   put(record: Unnumbered<HistoryRecord>): void {
     const numbered = { ...record, n: this.state.records.length + this.records.length + 1 } as HistoryRecord;
     this.records.push(numbered);
     this.#changed.set(numbered.key, numbered);
+    if (numbered.kind === "run" && numbered.value.state === "retried") this.#hideFailed();
+  }
+
+  #hideFailed(): void {
+    const entries = new Map([...this.state.entries].filter(([key]) => !this.#hidden.has(key)));
+    for (const [key, entry] of this.#changed) entries.set(key, entry);
+    for (const key of hiddenByRetry(entries.values())) {
+      this.#changed.delete(key);
+      this.#hidden.add(key);
+    }
   }
 
   /** Entries that time or a message can still change. */
@@ -98,6 +115,8 @@ export class Draft {
     const due = [...this.openEntries()].filter((entry) => (dueAtOf(entry) ?? Number.POSITIVE_INFINITY) <= at);
     due.sort((a, b) => (dueAtOf(a) ?? 0) - (dueAtOf(b) ?? 0) || a.n - b.n);
     for (const entry of due) {
+      // Unless a retry of the run, which came due before it, has hidden it.
+      if (this.entry(entry.key) !== entry) continue;
       this.#settleByTime(entry);
       this.news = true;
     }
@@ -113,6 +132,9 @@ export class Draft {
   #settleByTime(entry: Entry): void {
     if (entry.kind === "task" && entry.value.state === "retrying") {
       this.put({ kind: "task", key: entry.key, value: { ...entry.value, due: true } });
+    } else if (entry.kind === "run") {
+      const runAttempt = this.state.runAttempt + 1;
+      this.put({ kind: "run", key: RUN_KEY, value: { state: "retried", runAttempt } });
     } else if (entry.kind === "sleep") {
       this.put({ kind: "sleep", key: entry.key, value: { state: "completed" } });
     } else if (entry.kind === "event") {
@@ -123,5 +145,5 @@ export class Draft {
   }
 }
 
-/** The key of a run's own end. */
+/** The key of the run's own course and end. */
 export const RUN_KEY = entryKey("run", "", 0);

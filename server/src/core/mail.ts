@@ -1,6 +1,6 @@
 /** What came from outside, applied in the order in which it was accepted. */
-import { childOfWait } from "./commands.js";
-import type { Draft } from "./draft.js";
+import { childOfWait } from "@aikirun/protocol/canonical";
+import { type Draft, RUN_KEY } from "./draft.js";
 import type { Mail } from "./run.js";
 
 /** Reads the messages; before each one, what came due until it was accepted is settled. */
@@ -35,7 +35,10 @@ function readMessage(message: Mail, draft: Draft): void {
       draft.stalled = false;
       return;
     case "wakeup":
-      return wakeUp(draft);
+      return wakeUp(message.acceptedAt, draft);
+    case "retry":
+      // Its record was written with the message.
+      return;
   }
 }
 
@@ -69,7 +72,8 @@ function childEnded(body: Extract<Mail["body"], { kind: "child" }>, draft: Draft
 }
 
 /** Ends the sleeps that are open, and the wait for the start of a run that was to start later. Nothing else is woken. */
-function wakeUp(draft: Draft): void {
+function wakeUp(at: number, draft: Draft): void {
+  if (draft.startAt !== undefined) draft.put({ kind: "run", key: RUN_KEY, value: { state: "woken", at } });
   draft.begin();
   const sleeping = [...draft.openEntries()].filter((entry) => entry.kind === "sleep").sort((a, b) => a.n - b.n);
   for (const entry of sleeping) {

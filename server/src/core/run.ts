@@ -18,9 +18,11 @@ export interface RunFacts {
   readonly version: string;
   readonly input: JsonValue | undefined;
   readonly createdAt: number;
-  readonly runAttempt: number;
+  /** What its time limit counts from: its creation, or when it was to start. Somebody may wake it before (`woken`). */
+  readonly timedFrom: number;
   readonly reference: string | undefined;
   readonly retry: RetryPolicy | undefined;
+  /** The time limit that it was started with; its version's own is in its history. */
   readonly timeoutMs: number | undefined;
   readonly pool: string | undefined;
   /** The run that started this one as a child, and the key of the child's entry there. */
@@ -35,6 +37,7 @@ export type MessageBody =
   | { readonly kind: "resume" }
   | { readonly kind: "wakeup" }
   | { readonly kind: "requeue" }
+  | { readonly kind: "retry" }
   | {
       readonly kind: "child";
       /** The key of the child's entry in this run. */
@@ -88,7 +91,7 @@ export interface LoadedRun {
    */
   readonly status: RunStatus;
   readonly paused: boolean;
-  /** Not to be pushed before this instant, unless somebody wakes it. Undefined once it has begun. */
+  /** Not to be pushed before this instant, unless somebody wakes it; undefined once it has begun. Not `timedFrom`. */
   readonly startAt: number | undefined;
   /** Claims and re-pushes since the last new record or park. */
   readonly tries: number;
@@ -105,7 +108,7 @@ export interface LoadedRun {
 
 /** A run that a client, a schedule or a parent asks for. */
 export interface NewRun {
-  readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
+  readonly facts: Omit<RunFacts, "createdAt" | "timedFrom">;
   /** Tells a repeated request from another one with the same id or reference: hash of workflow, version, input. */
   readonly requestHash: string;
   readonly conflictPolicy: "error" | "return_existing";
@@ -160,7 +163,7 @@ export interface Commit {
  * and its key (`childRunId`), so that there is one per (parent, key): an insert that finds it already there is no error.
  */
 export interface NewChild {
-  readonly facts: Omit<RunFacts, "createdAt" | "runAttempt">;
+  readonly facts: Omit<RunFacts, "createdAt" | "timedFrom">;
   readonly requestHash: string;
   readonly delayMs: number | undefined;
 }

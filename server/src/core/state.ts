@@ -1,5 +1,6 @@
 /** A run in the memory of whoever holds its lease: the loaded row and history, indexed for decisions. */
 import type { Fence, HistoryRecord } from "@aikirun/protocol";
+import { hiddenByRetry } from "@aikirun/protocol/canonical";
 import type { LoadedRun, QueuedMail, RunFacts, Trouble } from "./run.js";
 
 /** The part of a record that says which state the entry is in. */
@@ -22,7 +23,13 @@ export interface RunState {
   queued: readonly QueuedMail[];
   /** The whole history, in order: record `n` stands at index `n - 1`. */
   readonly records: HistoryRecord[];
-  /** The last record of each key. */
+  /** 1, and one more for every `retried` record. */
+  runAttempt: number;
+  /** What the time limit counts from. */
+  timedFrom: number;
+  /** How long the run may take; undefined while no limit of its own is known. */
+  timeoutMs: number | undefined;
+  /** The last record of each key, without what a retry has hidden. */
   readonly entries: Map<string, Entry>;
   /** Keys of the entries that time or a message can still change. */
   readonly open: Set<string>;
@@ -41,14 +48,15 @@ export function isOpen(entry: Entry): boolean {
     case "child":
       return entry.value.state === "started";
     case "run":
-      return false;
+      return entry.value.state === "retrying";
   }
 }
 
 /** When an open entry ends by itself, by the database's clock. Undefined: only a message can end it. */
 export function dueAtOf(entry: Entry): number | undefined {
   if (!isOpen(entry)) return undefined;
-  if (entry.kind === "task" && entry.value.state === "retrying") return entry.value.nextAttemptAt;
+  if ((entry.kind === "task" || entry.kind === "run") && entry.value.state === "retrying")
+    return entry.value.nextAttemptAt;
   if (entry.kind === "sleep" && entry.value.state === "sleeping") return entry.value.wakeAt;
   if ((entry.kind === "event" || entry.kind === "wait") && entry.value.state === "waiting")
     return entry.value.timeoutAt;
@@ -68,6 +76,9 @@ export function stateOf(run: LoadedRun): RunState {
     seen: run.seen,
     queued: run.queued,
     records: [],
+    runAttempt: 1,
+    timedFrom: run.facts.timedFrom,
+    timeoutMs: run.facts.timeoutMs,
     entries: new Map(),
     open: new Set(),
   };
@@ -80,6 +91,31 @@ export function addRecord(state: RunState, record: HistoryRecord): void {
   state.entries.set(record.key, record);
   if (isOpen(record)) state.open.add(record.key);
   else state.open.delete(record.key);
+  if (record.kind !== "run") return;
+  const { value } = record;
+  if (value.state === "limited") state.timeoutMs ??= value.timeoutMs;
+  if (value.state === "woken") state.timedFrom = value.at;
+  if (value.state !== "retried") return;
+  state.runAttempt = value.runAttempt;
+  state.timedFrom = value.reopenedAt ?? state.timedFrom;
+  for (const key of hiddenByRetry(state.entries.values())) {
+    state.entries.delete(key);
+    state.open.delete(key);
+  }
+}
+
+/** Which attempt of its handler a run with this history is in. */
+export function runAttemptOf(records: readonly HistoryRecord[]): number {
+  return 1 + records.filter(({ kind, value }) => kind === "run" && value.state === "retried").length;
+}
+
+/**
+ * When the run is out of time, by the database's clock; undefined when it may take as long as it wants.
+ * `versionMs`: the limit of its version, which counts for a run that has none of its own.
+ */
+export function timeoutAtOf(state: RunState, versionMs: number | undefined): number | undefined {
+  const timeoutMs = state.timeoutMs ?? versionMs;
+  return timeoutMs === undefined ? undefined : state.timedFrom + timeoutMs;
 }
 
 /** The earliest instant at which an open entry ends by itself; null when none does. */

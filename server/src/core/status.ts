@@ -16,7 +16,8 @@ export type Reason =
   | "stall"
   | "complete"
   | "fail"
-  | "cancel";
+  | "cancel"
+  | "retry"; // by somebody, after it had failed
 
 /**
  * `TRANSITIONS[from][reason]` is the status that follows; an absent cell cannot happen. `none` is before the run exists.
@@ -31,6 +32,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     release: "scheduled",
     keep: "running",
     pause: "paused",
+    fail: "failed", // its time was over when it was taken
     cancel: "cancelled",
   },
   queued: { claim: "running" },
@@ -55,6 +57,7 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     suspend: "suspended",
     pause: "paused",
     stall: "stalled",
+    fail: "failed", // its time was over when somebody let it go on
     cancel: "cancelled",
   },
   stalled: {
@@ -64,10 +67,11 @@ export const TRANSITIONS: Readonly<Record<RunStatus | "none", Readonly<Partial<R
     suspend: "suspended",
     pause: "paused",
     stall: "stalled",
+    fail: "failed", // its time was over when somebody let it go on
     cancel: "cancelled",
   },
   completed: {},
-  failed: {},
+  failed: { retry: "queued" },
   cancelled: {},
 };
 

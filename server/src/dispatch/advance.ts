@@ -15,8 +15,8 @@ export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> 
   let idle = suspended;
   for (;;) {
     const { state, mail, shared } = hold;
-    const { maxTold } = shared.settings;
-    const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle, maxTold });
+    const now = shared.store.now();
+    const decision = decide(state, { answer, mail, now, suspended: idle, ...hold.limits() });
     let pushed: ExecuteAnswer | "again" | Outcome;
     if ("code" in decision) {
       pushed = await recover(hold, { type: "failed", reach: "refused", ...decision });
@@ -46,6 +46,8 @@ async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
   const { shared } = hold;
   for (;;) {
     if (shared.draining()) return hold.release();
+    // A checkpoint of a push that then failed has read the pause.
+    if (hold.state.paused) return "again";
     const { facts, tries, trouble } = hold.state;
     const now = shared.store.now().latest;
     if (tries > shared.settings.maxTries) {
@@ -90,7 +92,7 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
   if (result === "ended") return ENDED;
   if (result === "lost") return LOST;
   if (result === "stop") return hold.release();
-  // What was aborted may still run: its successor needs a generation of its own, and the cancel is to be read.
+  // What was aborted may still run: its successor needs a generation of its own, and the cancel, or the time, is read.
   if (result === "cancel") return hold.retake();
   return accept(hold, route, request, result.done);
 }

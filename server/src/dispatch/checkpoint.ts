@@ -3,6 +3,7 @@
  * for an answer, except that the run is never let go.
  */
 import type { CheckpointAnswer, CheckpointBody, Command, HistoryRecord } from "@aikirun/protocol";
+import { endsAttempt } from "../core/commands.js";
 import { type Decision, decide } from "../core/decide.js";
 import type { Hold } from "./hold.js";
 
@@ -26,15 +27,14 @@ export async function recordCheckpoint(
   // An earlier checkpoint of this push was written by another process.
   if (hold.state.fence.seq < seq && (await hold.reload()) !== "again") return STALE;
   if (hold.state.fence.seq !== seq) return STALE;
-  const ending = commands.find(endsRun);
+  const ending = commands.find(endsAttempt);
   if (ending) return { type: "refused", message: `${ending.type} belongs into the answer, not into a checkpoint.` };
   const from = hold.state.records.length;
   let answer: { state: "more"; commands: Command[] } | undefined = { state: "more", commands };
   let cancelling = false;
   for (let commits = 0; answer || (hold.mail.length > 0 && (cancelling || commits < MOST_COMMITS)); commits++) {
     const now = shared.store.now();
-    const { maxTold } = shared.settings;
-    const decision = decide(hold.state, { answer, mail: hold.mail, now, suspended: false, maxTold });
+    const decision = decide(hold.state, { answer, mail: hold.mail, now, suspended: false, ...hold.limits() });
     if ("code" in decision) return { type: "refused", message: decision.message };
     // Such a commit drops what the invocation has done, so that this must come to the run's end.
     cancelling = decision.next.type === "tell";
@@ -49,10 +49,6 @@ export async function recordCheckpoint(
   const news = records.slice(from).filter(isNews);
   const stop = paused || shared.draining();
   return { type: "recorded", seq: fence.seq, records: news, ...(stop && { stop: "answer" as const }) };
-}
-
-function endsRun({ type }: Command): boolean {
-  return type === "run.completed" || type === "run.failed";
 }
 
 /** A pause takes effect with the answer that ends the invocation. */

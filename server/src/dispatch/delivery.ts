@@ -18,6 +18,8 @@ export interface Route {
 export interface Delivery {
   /** Undefined: nobody serves this version; the run waits. */
   route(facts: RunFacts): Route | undefined;
+  /** How long a run of this version may take that has no limit of its own, as far as anybody serves it. */
+  versionTimeoutMs?(facts: RunFacts): number | undefined;
   /** Does beforehand, for a push that will probably be sent, what does not need the network. */
   prepare?(route: Route, ns: string, request: ExecuteRequest): void;
   /** Never throws. `signal` aborts the push (cancel, shutdown). */

@@ -4,9 +4,9 @@
  */
 import type { CheckpointBody, ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/protocol";
 import { advanceCursor, START } from "../core/cursor.js";
-import { commitOf, type Decision, letGo, settle } from "../core/decide.js";
+import { commitOf, type Decision, type Input, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
-import { type RunState, stateOf } from "../core/state.js";
+import { type RunState, stateOf, timeoutAtOf } from "../core/state.js";
 import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
 import { type CheckpointOutcome, recordCheckpoint, STALE } from "./checkpoint.js";
 import type { Delivery, Route } from "./delivery.js";
@@ -58,6 +58,7 @@ export class Hold {
   /** Where the history ended when it was last hashed. */
   #head = START;
   #ready: PreparedPush | undefined;
+  #knownTimeoutMs: number | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
   #check: (() => void) | undefined;
   /** Ends the waiting for a push whose run has ended under it. Set likewise. */
@@ -124,7 +125,8 @@ export class Hold {
   }
 
   /** Lets the run go without a decision. */
-  async park(status: "queued" | "stalled", dueAt: number | null, trouble: Trouble | undefined) {
+  async park(status: "queued" | "stalled", at: number | null, trouble: Trouble | undefined) {
+    const dueAt = at === null ? null : Math.min(at, this.#timeoutAt() ?? at);
     const commit = letGo(this.state, this.shared.timers.newId("push"), status, dueAt, trouble);
     const outcome = await this.#commit(commit);
     if (outcome.type === "committed") return this.#parked(commit, commit.next.dueAt, outcome.mailSeq > commit.seen);
@@ -168,25 +170,47 @@ export class Hold {
     return this.#reload(this.state.fence.gen);
   }
 
+  /**
+   * How long a run of this version may take; looked for while the run has no limit of its own. What was known when it
+   * was pushed is known when the answer comes, although perhaps nobody serves the version any more.
+   */
+  #versionTimeoutMs(): number | undefined {
+    const { timeoutMs, facts } = this.state;
+    if (timeoutMs === undefined) this.#knownTimeoutMs ??= this.shared.delivery.versionTimeoutMs?.(facts);
+    return this.#knownTimeoutMs;
+  }
+
+  /** What bounds a decision about this run. */
+  limits(): Pick<Input, "maxTold" | "versionTimeoutMs"> {
+    return { maxTold: this.shared.settings.maxTold, versionTimeoutMs: this.#versionTimeoutMs() };
+  }
+
+  #timeoutAt(): number | undefined {
+    return timeoutAtOf(this.state, this.#versionTimeoutMs());
+  }
+
   /** Asks now whether a cancel has come, instead of at the next extension of the lease. */
   nudge(): void {
     this.#check?.();
   }
 
   /**
-   * Waits for `work`, extending the lease meanwhile. Every other end aborts the work, whose result is dropped; `ended`: a
-   * checkpoint of the work ended the run.
+   * Waits for `work`, extending the lease meanwhile. Every other end aborts the work, whose result is dropped. `cancel`:
+   * or the run's time is over; `ended`: a checkpoint of the work ended the run.
    */
   whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "ended" | "lost" | "stop"> {
-    const { timers, settings, abort } = this.shared;
+    const { timers, settings, abort, store } = this.shared;
+    const timeoutAt = this.#timeoutAt();
     if (abort.aborted) return Promise.resolve("stop");
     const controller = new AbortController();
     return new Promise((resolve, reject) => {
       let over = false;
       let disarm = () => {};
+      let disarmTimeout = () => {};
       const finish = () => {
         over = true;
         disarm();
+        disarmTimeout();
         this.#check = undefined;
         this.#over = undefined;
         abort.removeEventListener("abort", stop);
@@ -209,10 +233,19 @@ export class Hold {
           else arm(lease === "kept" ? settings.leaseMs / 3 : settings.storeRetryMs * 4);
         }, reject);
       };
+      // Not before it has surely passed by the database's clock, so that the decision which follows ends the run.
+      const timeOut = (at: number) => {
+        const leftMs = at - store.now().earliest;
+        if (leftMs > 0) disarmTimeout = timers.after(leftMs, () => timeOut(at));
+        // A checkpoint that has read a pause stops its time; what the invocation still does is recorded.
+        else if (!this.state.paused) giveUp("cancel");
+      };
       this.#check = beat;
       this.#over = () => giveUp("ended");
       abort.addEventListener("abort", stop, { once: true });
       arm(settings.leaseMs / 3);
+      if (timeoutAt !== undefined) timeOut(timeoutAt);
+      if (over) return;
       work(controller.signal).then(
         (done) => {
           if (over) return;

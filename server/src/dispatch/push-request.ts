@@ -1,7 +1,7 @@
 /** The body of a push. */
 import type { ExecuteRequest, HistoryRecord, PushedRun } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
-import type { RunState } from "../core/state.js";
+import { type RunState, runAttemptOf } from "../core/state.js";
 import type { Route } from "./delivery.js";
 import type { Hold } from "./hold.js";
 
@@ -12,24 +12,25 @@ export interface PreparedPush {
 
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
 export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
-  const { facts, fence } = hold.state;
+  const { facts, fence, runAttempt } = hold.state;
+  const retries = runAttemptOf(coming ?? []) - 1;
   return {
     type: "execute",
     pushId: hold.shared.timers.newId("push"),
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
-    run: pushedRun(facts),
+    run: pushedRun(facts, runAttempt + retries),
     history: hold.slice(route, coming ?? []),
     budgetMs: route.budgetMs,
   };
 }
 
-export function pushedRun(facts: RunFacts): PushedRun {
+export function pushedRun(facts: RunFacts, runAttempt: number): PushedRun {
   return {
     id: facts.id,
     workflow: facts.workflow,
     version: facts.version,
     ...(facts.input === undefined ? {} : { input: facts.input }),
-    runAttempt: facts.runAttempt,
+    runAttempt,
     createdAt: facts.createdAt,
     options: {
       ...(facts.retry === undefined ? {} : { retry: facts.retry }),

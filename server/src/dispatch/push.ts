@@ -54,6 +54,10 @@ export class Pusher implements Delivery {
     return this.#options.endpoints.route(facts);
   }
 
+  versionTimeoutMs(facts: RunFacts): number | undefined {
+    return this.#options.endpoints.versionTimeoutMs(facts);
+  }
+
   prepare(route: Route, ns: string, request: ExecuteRequest): void {
     const endpoint = this.#options.endpoints.get(route.endpointId);
     if (!endpoint) return;

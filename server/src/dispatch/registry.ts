@@ -31,6 +31,8 @@ export class Endpoints {
   readonly #options: EndpointsOptions;
   #byId: ReadonlyMap<string, LiveEndpoint> = new Map();
   #byVersion: ReadonlyMap<string, LiveEndpoint> = new Map();
+  /** Time limits of versions that have one. */
+  #timeouts: ReadonlyMap<string, number> = new Map();
   #reading: Promise<void> | undefined;
   #again = false;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -48,6 +50,10 @@ export class Endpoints {
   /** As far as is known here: what another replica changed a moment ago may not be. */
   serving(ns: string, { workflow, version }: ServedVersion): LiveEndpoint | undefined {
     return this.#byVersion.get(versionKey(ns, workflow, version));
+  }
+
+  versionTimeoutMs({ ns, workflow, version }: Pick<RunFacts, "ns" | "workflow" | "version">): number | undefined {
+    return this.#timeouts.get(versionKey(ns, workflow, version));
   }
 
   get(endpointId: string): LiveEndpoint | undefined {
@@ -95,6 +101,7 @@ export class Endpoints {
   async #adopt(listed: Listed): Promise<void> {
     const byId = new Map<string, LiveEndpoint>();
     const byVersion = new Map<string, LiveEndpoint>();
+    const timeouts = new Map<string, number>();
     const appeared = new Map<string, ServedVersion[]>();
     for (const { owns, ...stored } of listed) {
       const live = await this.#revive(stored);
@@ -106,9 +113,14 @@ export class Endpoints {
         if (this.#byVersion.has(key)) continue;
         appeared.set(stored.ns, [...(appeared.get(stored.ns) ?? []), { workflow, version }]);
       }
+      for (const { name, version, timeoutMs } of stored.manifest.workflows) {
+        const key = versionKey(stored.ns, name, version);
+        if (timeoutMs !== undefined && byVersion.get(key) === live) timeouts.set(key, timeoutMs);
+      }
     }
     this.#byId = byId;
     this.#byVersion = byVersion;
+    this.#timeouts = timeouts;
     for (const [ns, versions] of appeared) this.#options.appeared?.(ns, versions);
   }
 

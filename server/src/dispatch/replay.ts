@@ -6,6 +6,7 @@ import {
   type ReplayRequest,
   replayAnswerSchema,
 } from "@aikirun/protocol";
+import { runAttemptOf } from "../core/state.js";
 import type { SampledRun, Store } from "../store/port.js";
 import { badAnswer, ownRefusal, readAnswer } from "./answer.js";
 import { pushedRun } from "./push-request.js";
@@ -86,7 +87,12 @@ async function requestFor(
     if (!page || page.records.length === 0) return undefined;
     for (const { at: _, ...record } of page.records) records.push(record as HistoryRecord);
   }
-  return { type: "replay", pushId: timers.newId("push"), run: pushedRun(facts), history: { records } };
+  return {
+    type: "replay",
+    pushId: timers.newId("push"),
+    run: pushedRun(facts, runAttemptOf(records)),
+    history: { records },
+  };
 }
 
 async function send(

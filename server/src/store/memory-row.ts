@@ -1,6 +1,8 @@
 /** One run in the memory store: the actor row, its cold row, mailbox and records together. */
 import type { Fence, HistoryRecord, JsonValue, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
+import { RUN_KEY } from "../core/draft.js";
 import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../core/run.js";
+import { runAttemptOf } from "../core/state.js";
 import { statusAfter } from "../core/status.js";
 
 export interface Row {
@@ -115,10 +117,29 @@ export function receive(row: Row, eventId: string, body: MessageBody, now: numbe
   row.mailSeq = n;
   row.mail.push({ n, acceptedAt: now, body });
   row.eventIds.add(eventId);
-  row.dueAt = row.dueAt === null ? now : Math.min(row.dueAt, now);
+  if (isLive(row)) row.dueAt = row.dueAt === null ? now : Math.min(row.dueAt, now);
   if (CONTROL.has(body.kind)) row.ctlN = n;
   if (body.kind === "cancel") row.cancelN = n;
   return n;
+}
+
+/** Opens a failed run again. Its history, its mail and the place to which it had read it go on. */
+export function reopen(row: Row, epoch: number, eventId: string, now: number): void {
+  row.end = undefined;
+  row.status = statusAfter(row.status, "retry");
+  row.epoch = epoch;
+  row.gen += 1;
+  row.seq = 0;
+  row.paused = false;
+  row.startAt = null;
+  row.tries = 0;
+  row.lastCommit = undefined;
+  row.trouble = undefined;
+  receive(row, eventId, { kind: "retry" }, now);
+  const value = { state: "retried" as const, runAttempt: runAttemptOf(row.records) + 1, reopenedAt: now };
+  row.records.push({ n: row.records.length + 1, kind: "run", key: RUN_KEY, value });
+  row.recordedAt.push(now);
+  row.recordGen.push(row.gen);
 }
 
 export function mailAfter(row: Row, after: number): Mail[] {

@@ -14,6 +14,7 @@ import {
   newRow,
   type Row,
   receive,
+  reopen,
   takeLease,
   toLoaded,
 } from "./memory-row.js";
@@ -23,6 +24,7 @@ import type {
   AppendWhereOutcome,
   CommitOutcome,
   HistoryPart,
+  RetryOutcome,
   RunFilter,
   RunQueries,
   RunStore,
@@ -184,6 +186,18 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
   }
 
+  async retry(ns: string, runId: string, eventId: string): Promise<RetryOutcome> {
+    return this.#statement("retry", () => {
+      const row = this.find(ns, runId);
+      if (!row) return { type: "unknown" };
+      if (row.eventIds.has(eventId)) return { type: "duplicate" };
+      if (row.end?.status !== "failed") return { type: "not_failed", status: row.status };
+      reopen(row, this.#epoch(), eventId, this.#clock());
+      this.#live.add(row);
+      return { type: "retried" };
+    });
+  }
+
   async release(ns: string, runId: string, gen: number): Promise<void> {
     this.#statement("release", () => {
       const row = this.#findLive(ns, runId);
@@ -302,7 +316,7 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   /** A part of the statement that fires a schedule. */
-  startScheduled(schedule: string, facts: Omit<RunFacts, "createdAt" | "runAttempt">, requestHash: string): void {
+  startScheduled(schedule: string, facts: Omit<RunFacts, "createdAt" | "timedFrom">, requestHash: string): void {
     if (this.find(facts.ns, facts.id)) return;
     const now = this.#clock();
     this.#insert(facts, requestHash, now, now).schedule = schedule;
@@ -348,8 +362,14 @@ export class MemoryRuns implements RunStore, RunQueries {
     return { type: accepted ? "existing" : "reference_conflict", run: toSummary(sameReference) };
   }
 
-  #insert(facts: Omit<RunFacts, "createdAt" | "runAttempt">, requestHash: string, now: number, dueAt: number): Row {
-    const row = newRow({ ...facts, createdAt: now, runAttempt: 1 }, requestHash, this.rows.size, this.#epoch(), dueAt);
+  #insert(facts: Omit<RunFacts, "createdAt" | "timedFrom">, requestHash: string, now: number, dueAt: number): Row {
+    const row = newRow(
+      { ...facts, createdAt: now, timedFrom: dueAt },
+      requestHash,
+      this.rows.size,
+      this.#epoch(),
+      dueAt,
+    );
     this.rows.set(rowKey(facts.ns, facts.id), row);
     this.#live.add(row);
     // A child's reference lives in its key at the parent; it never competes with the references of starts.
@@ -369,8 +389,9 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   #send(message: NewMessage): void {
-    const row = this.#findLive(message.ns, message.runId);
-    if (row && !row.eventIds.has(message.eventId)) receive(row, message.eventId, message.body, this.#clock());
+    const row = this.find(message.ns, message.runId);
+    if (!row || row.eventIds.has(message.eventId)) return;
+    if (isLive(row) || message.body.kind === "child") receive(row, message.eventId, message.body, this.#clock());
   }
 
   #apply(row: Row, commit: Commit, leaseMs: number): void {

@@ -1,5 +1,6 @@
 /** What the outside sees of a run in memory. */
 import type { Run, RunSummary } from "@aikirun/protocol";
+import { runAttemptOf } from "../core/state.js";
 import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
 import type { RunFilter, SampledRun } from "./port.js";
@@ -29,7 +30,7 @@ export function toRun(row: Row): Run {
     ...(end?.error === undefined ? {} : { error: end.error }),
     ...(end?.failedTask === undefined ? {} : { failedTask: end.failedTask }),
     ...(end?.reason === undefined ? {} : { reason: end.reason }),
-    runAttempt: facts.runAttempt,
+    runAttempt: runAttemptOf(row.records),
     records: row.records.length,
     ...(parked && row.dueAt !== null ? { nextAt: row.dueAt } : {}),
     waitsFor: end ? [] : waitsOfRun(row.records, facts, row.trouble),

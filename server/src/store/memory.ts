@@ -50,6 +50,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     lastCommit: (ns, id) => runs.lastCommit(ns, id),
     extend: (ns, id, gen, leaseMs) => runs.extend(ns, id, gen, leaseMs),
     bump: (ns, id, gen, leaseMs) => runs.bump(ns, id, gen, leaseMs),
+    retry: (ns, id, eventId) => runs.retry(ns, id, eventId),
     release: (ns, id, gen) => runs.release(ns, id, gen),
     wakeUnserved: (ns, versions) => runs.wakeUnserved(ns, versions),
     nextDueAt: () => runs.nextDueAt(),

@@ -52,6 +52,13 @@ export type CommitOutcome =
   /** A terminal commit, refused: a control message was not read. Nothing was written. */
   | { readonly type: "unread" };
 
+export type RetryOutcome =
+  | { readonly type: "retried" }
+  /** This request has been carried out before, whatever became of the run since. */
+  | { readonly type: "duplicate" }
+  | { readonly type: "not_failed"; readonly status: RunStatus }
+  | { readonly type: "unknown" };
+
 export interface RunStore {
   /** The database's clock, from the newest answer. */
   now(): Instant;
@@ -91,7 +98,8 @@ export interface RunStore {
 
   /**
    * One transition under one fence. `leaseMs` is for `keep`, which also sets the status `running`. New records reset
-   * `tries`, and so does a park: the holder came to a decision, and failed deliveries are counted in `trouble`.
+   * `tries`, and so does a park: the holder came to a decision, and failed deliveries are counted in `trouble`. A
+   * message to a run that has ended is dropped, but for a child's end: its parent reads it when it is retried.
    */
   commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
 
@@ -118,6 +126,12 @@ export interface RunStore {
   ): Promise<
     { readonly gen: number; readonly seq: number; readonly tries: number; readonly mailSeq: number } | undefined
   >;
+
+  /**
+   * Opens a failed run again: a `retried` record, a generation above the one that ended it, due now. What came for it
+   * meanwhile, and what it had not read, is unread mail. `eventId` tells a repeated request from another.
+   */
+  retry(ns: string, runId: string, eventId: string): Promise<RetryOutcome>;
 
   /** Lets a lease go without a decision: the run is due now. For shutdown. */
   release(ns: string, runId: string, gen: number): Promise<void>;

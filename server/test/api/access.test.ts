@@ -132,6 +132,7 @@ describe("namespaces", () => {
       ["POST", `/v1/runs/${id}/resume`, {}],
       ["POST", `/v1/runs/${id}/wakeup`, {}],
       ["POST", `/v1/runs/${id}/requeue`, {}],
+      ["POST", `/v1/runs/${id}/retry`, {}],
       ["POST", `/v1/runs/${id}/events`, { name: "x" }],
       ["DELETE", `/v1/keys/${keys[0]?.id}`],
     ];

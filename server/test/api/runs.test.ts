@@ -74,6 +74,21 @@ describe("what the API refuses before anything is stored", () => {
       400,
       "INVALID_REQUEST",
     ],
+    ["no time at all", '{"workflow":"w","version":"1","timeoutMs":0}', {}, 400, "INVALID_REQUEST"],
+    [
+      "a time of more than ten years",
+      '{"workflow":"w","version":"1","timeoutMs":315360000001}',
+      {},
+      400,
+      "INVALID_REQUEST",
+    ],
+    [
+      "a policy without attempts",
+      '{"workflow":"w","version":"1","retry":{"type":"fixed","delayMs":1}}',
+      {},
+      400,
+      "INVALID_REQUEST",
+    ],
     ["no JSON", "{", {}, 400, "INVALID_REQUEST"],
     ["bytes that are not UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), {}, 400, "INVALID_REQUEST"],
     ["a form", "a=1", { "content-type": "application/x-www-form-urlencoded" }, 415, "UNSUPPORTED_MEDIA_TYPE"],
@@ -166,6 +181,30 @@ describe("looking at runs", () => {
     const page = await call("GET", `/v1/runs/${body.id}/stream`);
     expect(page.text).toMatch(/event: record\ndata: .*"cancelled"/);
     expect(page.text).toMatch(/event: run\ndata: .*"status":"cancelled"/);
+  });
+
+  it("retries a failed run only, and says which status another has", async () => {
+    const { call } = await start("dev");
+    const body = run({ timeoutMs: 1 });
+    await call("POST", "/v1/runs", { body });
+    const { json: ended } = await call("GET", `/v1/runs/${body.id}/wait?timeoutMs=20000`);
+    expect(ended.run).toMatchObject({ status: "failed", runAttempt: 1, error: { code: "RUN_TIMEOUT" } });
+    const id = newId("msg");
+    const retry = (more: object) => call("POST", `/v1/runs/${body.id}/retry`, { body: more });
+    expect(await retry({ id })).toMatchObject({ status: 202, json: { duplicate: false } });
+    expect(await retry({ id })).toMatchObject({ status: 202, json: { duplicate: true } });
+    expect((await retry({ id: "msg_1" })).json.error.code).toBe("INVALID_REQUEST");
+    expect((await retry({ from: 1 })).json.error.code).toBe("INVALID_REQUEST");
+    const cancelled = run();
+    await call("POST", "/v1/runs", { body: cancelled });
+    await call("POST", `/v1/runs/${cancelled.id}/cancel`);
+    await call("GET", `/v1/runs/${cancelled.id}/wait`);
+    const refused = await call("POST", `/v1/runs/${cancelled.id}/retry`);
+    expect(refused).toMatchObject({
+      status: 409,
+      json: { error: { code: "RUN_NOT_FAILED", details: { status: "cancelled" } } },
+    });
+    expect((await call("POST", `/v1/runs/${newId("run")}/retry`)).status).toBe(404);
   });
 
   it("answers a poll when its time is up, and when the server stops", async () => {

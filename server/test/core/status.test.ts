@@ -4,22 +4,23 @@ import { type Reason, TRANSITIONS } from "../../src/core/status.js";
 
 /**
  * Written apart from the table, row by row: what may follow. `-` cannot happen.
- * Columns: start enqueue schedule claim release keep suspend unserved pause stall complete fail cancel.
+ * Columns: start enqueue schedule claim release keep suspend unserved pause stall complete fail cancel retry.
  */
-const COLUMNS = "start enqueue schedule claim release keep suspend unserved pause stall complete fail cancel".split(
-  " ",
-) as Reason[];
+const COLUMNS =
+  "start enqueue schedule claim release keep suspend unserved pause stall complete fail cancel retry".split(
+    " ",
+  ) as Reason[];
 const EXPECTED = `
-none      | running queued scheduled - - - - - - - - - -
-scheduled | - - scheduled scheduled scheduled running - - paused - - - cancelled
-queued    | - - - running - - - - - - - - -
-suspended | - - - running - - - - - - - - -
-running   | - - - running queued running suspended queued paused stalled completed failed cancelled
-paused    | - - scheduled paused paused running suspended - paused stalled - - cancelled
-stalled   | - - - stalled stalled running suspended - paused stalled - - cancelled
-completed | - - - - - - - - - - - - -
-failed    | - - - - - - - - - - - - -
-cancelled | - - - - - - - - - - - - -
+none      | running queued scheduled - - - - - - - - - - -
+scheduled | - - scheduled scheduled scheduled running - - paused - - failed cancelled -
+queued    | - - - running - - - - - - - - - -
+suspended | - - - running - - - - - - - - - -
+running   | - - - running queued running suspended queued paused stalled completed failed cancelled -
+paused    | - - scheduled paused paused running suspended - paused stalled - failed cancelled -
+stalled   | - - - stalled stalled running suspended - paused stalled - failed cancelled -
+completed | - - - - - - - - - - - - - -
+failed    | - - - - - - - - - - - - - queued
+cancelled | - - - - - - - - - - - - - -
 `;
 
 describe("the status table", () => {

@@ -153,6 +153,70 @@ describe("a checkpoint", () => {
     ]);
   });
 
+  it("that comes when the run's time is over ends it, aborts the push and tells the invocation to stop", async () => {
+    const dispatcher = bench.dispatcher({ leaseMs: 60_000 });
+    const { push, aborted } = underWay();
+    const id = await bench.start(dispatcher);
+    await bench.pass(10);
+    // The version gets its limit while the invocation goes on.
+    bench.timeoutOf = () => 5_000;
+    const { seq } = push().fence;
+    const first = await checkpoint(dispatcher, push(), seq, [taskDone(0)]);
+    expect(first).toMatchObject({ records: [{ value: { state: "limited", timeoutMs: 5_000 } }] });
+    await bench.pass(5_000);
+    expect(await checkpoint(dispatcher, push(), seq + 1, [taskDone(1)])).toMatchObject({ stop: "abandon" });
+    await bench.pass(10);
+    expect(await bench.view(id)).toMatchObject({ status: "failed", error: { code: "RUN_TIMEOUT" }, records: 4 });
+    expect([aborted(), bench.pushes.length, dispatcher.held]).toEqual([true, 1, 0]);
+  });
+
+  it("that reads a pause stops the run's time: what the invocation still does is recorded", async () => {
+    const dispatcher = bench.dispatcher({ leaseMs: 60_000 });
+    bench.timeoutOf = () => 5_000;
+    const { push, end, aborted } = underWay();
+    const id = await bench.start(dispatcher);
+    await bench.pass(10);
+    await bench.send(id, { kind: "pause" });
+    const recorded = await checkpoint(dispatcher, push(), push().fence.seq, [taskDone(0)]);
+    expect(recorded).toMatchObject({ type: "recorded", stop: "answer" });
+    await bench.pass(6_000);
+    expect(aborted()).toBe(false);
+    end(answerAt(push(), recorded.type === "recorded" ? recorded.seq : 0, [taskDone(1)]));
+    await bench.pass(10);
+    expect(await bench.view(id)).toMatchObject({ status: "paused", records: 3 });
+    await bench.send(id, { kind: "resume" });
+    dispatcher.wake();
+    await bench.pass(10);
+    expect(await bench.view(id)).toMatchObject({ status: "failed", error: { code: "RUN_TIMEOUT" }, records: 4 });
+  });
+
+  it("whose push then fails has read the pause: the run is parked, and not pushed again", async () => {
+    const dispatcher = bench.dispatcher();
+    const { push, end } = underWay();
+    const id = await bench.start(dispatcher);
+    await bench.pass(10);
+    await bench.send(id, { kind: "pause" });
+    await checkpoint(dispatcher, push(), push().fence.seq, [taskDone(0)]);
+    end({ type: "failed", code: "CONNECTION_LOST", message: "gone", reach: "lost" });
+    await bench.pass(60_000);
+    expect(await bench.view(id)).toMatchObject({ status: "paused", records: 1 });
+    expect(bench.pushes).toHaveLength(1);
+  });
+
+  it.each<Command>([
+    { type: "run.completed" },
+    { type: "run.failed", error: { name: "Error", message: "no" } },
+    { type: "run.retry", error: { name: "Error", message: "no" }, delayMs: 5 },
+  ])("takes no end of the handler: $type", async (ending) => {
+    const dispatcher = bench.dispatcher();
+    const { push } = underWay();
+    const id = await bench.start(dispatcher);
+    await bench.pass(10);
+    const refused = await checkpoint(dispatcher, push(), push().fence.seq, [taskDone(0), ending]);
+    expect(refused).toMatchObject({ type: "refused", message: expect.stringContaining(ending.type) });
+    expect(await bench.view(id)).toMatchObject({ status: "running", records: 0 });
+  });
+
   it("is written by any process, and the one that pushed takes the answer that builds on it", async () => {
     const [one, other] = [bench.dispatcher(), bench.dispatcher()];
     const { push, end } = underWay();

@@ -71,8 +71,10 @@ describe("a pause", () => {
 describe("a run that is to start later", () => {
   const later = async () => {
     const id = await bench.start(undefined, "hello", LEASE_MS, { delayMs: 60_000 });
-    bench.endpoint = (request) =>
-      answer(request, "waiting", [request.history.head.n ? { type: "run.completed" } : wait]);
+    bench.endpoint = (request) => {
+      const hasWaited = request.history.records.some(({ kind }) => kind === "event");
+      return answer(request, "waiting", [hasWaited ? { type: "run.completed" } : wait]);
+    };
     return id;
   };
 

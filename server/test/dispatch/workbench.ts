@@ -38,6 +38,8 @@ export class Workbench {
   storeAway = false;
   endpoint: Endpoint = () => ({ type: "failed", code: "CONNECTION_REFUSED", message: "no endpoint", reach: "refused" });
   routeOf: (workflow: string) => Route | undefined = () => ROUTE;
+  /** Time limit of the version, as its manifest has it. */
+  timeoutOf: (workflow: string) => number | undefined = () => undefined;
 
   get now(): number {
     return START + this.scheduler.now;
@@ -62,6 +64,7 @@ export class Workbench {
       onError: (error) => this.errors.push(error),
       delivery: {
         route: (facts) => this.routeOf(facts.workflow),
+        versionTimeoutMs: (facts) => this.timeoutOf(facts.workflow),
         served: () => [{ workflow: "hello", version: "0.9.0", url: ROUTE.url }],
         deliver: async (_route, _ns, request, signal) => {
           this.pushes.push(request);

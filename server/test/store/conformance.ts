@@ -12,6 +12,7 @@ import { leasingTests } from "./conformance/leasing.js";
 import { mailingTests } from "./conformance/mailing.js";
 import { racingTests } from "./conformance/racing.js";
 import { registeringTests } from "./conformance/registering.js";
+import { retryingTests } from "./conformance/retrying.js";
 import { schedulingTests } from "./conformance/scheduling.js";
 import { startingTests } from "./conformance/starting.js";
 
@@ -34,6 +35,7 @@ export function storeConformance(name: string, makeArena: () => Promise<Arena>):
     describe("append by filter", () => bulkMailingTests(given));
     describe("leases", () => leasingTests(given));
     describe("commit", () => committingTests(given));
+    describe("retry", () => retryingTests(given));
     describe("races", () => racingTests(given));
     describe("queries", () => askingTests(given));
     describe("schedules", () => schedulingTests(given));

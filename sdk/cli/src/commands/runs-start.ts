@@ -11,6 +11,7 @@ interface Flags {
   readonly reference?: string;
   readonly delay?: number;
   readonly at?: number;
+  readonly timeout?: number;
   readonly watch?: boolean;
 }
 
@@ -22,6 +23,7 @@ export function runsStartCommand(): Command {
     .option("--reference <id>", "the same id and input again is the same run")
     .option("--delay <duration>", "start it later, such as 10m", durationMs)
     .addOption(new Option("--at <time>", "start it at a date").argParser(instant).conflicts("delay"))
+    .option("--timeout <duration>", "how long it may take, such as 2h; then it fails", durationMs)
     .option("--watch", "follow the run until it ends; exits with 1 when it did not complete")
     .action(async (target: string, flags: Flags, command: Command) => {
       const cli = session(command);
@@ -47,5 +49,6 @@ function bodyOf(workflow: string, version: string, flags: Flags): StartRunBody {
     ...(flags.reference === undefined ? {} : { reference: { id: flags.reference } }),
     ...(flags.delay === undefined ? {} : { trigger: { type: "delayed", delayMs: flags.delay } }),
     ...(flags.at === undefined ? {} : { trigger: { type: "at", at: flags.at } }),
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
   };
 }

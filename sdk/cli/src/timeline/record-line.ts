@@ -1,4 +1,4 @@
-import type { HistoryRecord, WireError } from "@aikirun/protocol";
+import type { HistoryRecord, RunEntryState, WireError } from "@aikirun/protocol";
 import { parseEntryKey } from "@aikirun/protocol/canonical";
 import pc from "picocolors";
 import { errorTitle } from "../error-text.js";
@@ -59,11 +59,28 @@ function describe(record: HistoryRecord, createdAt: number, openMs: number): Sai
       if (record.value.state === "closed") return givenUp(openMs);
       return record.value.state === "ended" ? done("child ended") : closed(`timed out after ${durationText(openMs)}`);
     case "run":
-      if (record.value.state === "completed") return done("completed");
-      if (record.value.state === "failed") return failed(`failed: ${errorLine(record.value.error)}`);
-      return closed(
-        `cancelled${record.value.reason === undefined ? "" : `: ${oneLine(record.value.reason, TEXT_CHARS)}`}`,
-      );
+      return describeRun(record.value, createdAt);
+  }
+}
+
+function describeRun(value: RunEntryState, createdAt: number): Said {
+  switch (value.state) {
+    case "woken":
+      return closed("woken before its time");
+    case "limited":
+      return open(`may take ${durationText(value.timeoutMs)}`);
+    case "retrying": {
+      const again = offsetText(value.nextAttemptAt - createdAt);
+      return closed(`attempt ${value.runAttempt} failed: ${errorLine(value.error)}; again at ${again}`);
+    }
+    case "retried":
+      return open(`attempt ${value.runAttempt} begins${value.reopenedAt === undefined ? "" : ", asked for by hand"}`);
+    case "completed":
+      return done("completed");
+    case "failed":
+      return failed(`failed: ${errorLine(value.error)}`);
+    case "cancelled":
+      return closed(`cancelled${value.reason === undefined ? "" : `: ${oneLine(value.reason, TEXT_CHARS)}`}`);
   }
 }
 

@@ -1,10 +1,9 @@
 /** One attempt of one task: user code runs here and nowhere else in a replay besides the handler. */
 import type { Command, HistoryRecord, JsonValue, PushedRun, WireError } from "@aikirun/protocol";
-import { AikiError, LIMITS, sha256Hex } from "@aikirun/protocol/canonical";
-import { isNonRetryable, retryAfterMs } from "../errors.js";
+import { AikiError, sha256Hex } from "@aikirun/protocol/canonical";
 import { bind, type Logger } from "../logger.js";
 import { recordable } from "../record.js";
-import { retryDelayMs } from "../retry.js";
+import { delayAfterMs } from "../retry.js";
 import { check } from "../schema.js";
 import { runBindings } from "./bindings.js";
 import type { StartableTask } from "./calls.js";
@@ -143,7 +142,7 @@ function failedOutcome(
 ): AttemptOutcome {
   const { key, taskAttempt } = task;
   const error: WireError = wireError(thrown);
-  const delayMs = final || isNonRetryable(thrown) ? undefined : nextDelayMs(task, thrown, random);
+  const delayMs = final ? undefined : delayAfterMs(task.call.retry, taskAttempt, thrown, random);
   if (delayMs !== undefined) {
     return { command: { type: "task.retry", key, taskAttempt, error, delayMs, timing }, record: undefined };
   }
@@ -151,12 +150,4 @@ function failedOutcome(
     command: { type: "task.failed", key, taskAttempt, error, timing },
     record: { n: taskAttempt, kind: "task", key, value: { state: "failed", attempts: taskAttempt, error } },
   };
-}
-
-function nextDelayMs(task: StartableTask, thrown: unknown, random: () => number): number | undefined {
-  const { retry } = task.call;
-  const asked = retryAfterMs(thrown);
-  if (asked === undefined) return retryDelayMs(retry, task.taskAttempt, random);
-  const most = retry.type === "never" ? LIMITS.retryAttempts : retry.maxAttempts;
-  return task.taskAttempt < most ? asked : undefined;
 }

@@ -12,6 +12,7 @@ import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
 import type { AnyVersion } from "../context.js";
 import { consoleLogger, filtered, type Logger } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
+import { delayAfterMs } from "../retry.js";
 import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
 import { Checks } from "./checks.js";
@@ -182,21 +183,35 @@ class Invocation {
     const { workflow, run } = this.#options;
     const { definition } = workflow;
     const subject = `${workflow.name}@${workflow.versionId}`;
+    // Whether another attempt could end otherwise: not when the value and not the work is at fault.
+    let retryable = false;
     try {
       const events = definition.events ?? {};
       const surroundings = { logger: this.#replayLogger(), context: this.#options.context };
       const handled = runObject(run, events, surroundings, this.#calls);
       const input = await this.#checks.check(definition.schema?.input, copyJson(run.input), `The input of ${subject}`);
+      retryable = true;
       // The version's own types say what the handler takes; they are erased in everything that serves versions.
       const result: unknown = await definition.handler(handled as never, input as never);
+      retryable = false;
       const checked = await this.#checks.check(definition.schema?.output, result, `The output of ${subject}`);
       const output = recordable(checked, `${subject} returned a value`);
       this.#ended = { type: "run.completed", ...(output !== undefined && { output }) };
     } catch (thrown) {
-      const task = this.#calls.failedTask(thrown);
-      this.#ended = { type: "run.failed", error: wireError(thrown), ...(task !== undefined && { task }) };
+      this.#ended = this.#failure(thrown, retryable);
     }
     this.#happened();
+  }
+
+  /** The run's policy is the one that it was started with, else its version's. */
+  #failure(thrown: unknown, retryable: boolean): Command {
+    const { workflow, run } = this.#options;
+    const policy = run.options.retry ?? workflow.definition.retry ?? { type: "never" };
+    const key = this.#calls.failedTask(thrown);
+    const error = { error: wireError(thrown), ...(key !== undefined && { task: key }) };
+    const attempt = this.#history.attempts;
+    const delayMs = retryable ? delayAfterMs(policy, attempt, thrown, this.#host.random) : undefined;
+    return delayMs === undefined ? { type: "run.failed", ...error } : { type: "run.retry", delayMs, ...error };
   }
 
   /**
@@ -338,7 +353,9 @@ class Invocation {
       else if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) break;
     }
     const leftovers = [...this.#journal.leftovers(), ...this.#journal.unclosed()];
-    const thrown = this.#ended?.type === "run.failed" && asked.length === 0 ? this.#ended.error : undefined;
+    const ended = this.#ended;
+    const failed = ended?.type === "run.failed" || ended?.type === "run.retry";
+    const thrown = failed && asked.length === 0 ? ended.error : undefined;
     const alike = likenessOf(leftovers, asked, thrown);
     return { fits: false, divergence: this.#divergence(), alike, ...(thrown && { thrown }) };
   }

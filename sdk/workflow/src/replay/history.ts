@@ -1,4 +1,5 @@
 import type { HistoryRecord } from "@aikirun/protocol";
+import { hiddenByRetry } from "@aikirun/protocol/canonical";
 
 /**
  * The recorded history of one run and its index: a slot for each key, in recorded order. Whoever keeps a history
@@ -12,6 +13,11 @@ export class History {
   /** The records that give a waiting call its result, in recorded order, and their slots. */
   readonly #settling: HistoryRecord[] = [];
   readonly #settlingSlots: number[] = [];
+  /** Keys that a retry has hidden and no call gets again: of children, which are not started a second time. */
+  readonly #spent = new Set<string>();
+  /** Slots below this are from earlier attempts of the handler. */
+  #kept = 0;
+  #attempts = 1;
   #seenN = -1;
   #closed = 0;
   /** The first of the last run of `OUT_OF_TIME` records without a gap, and the last: one answer made them. */
@@ -49,7 +55,10 @@ export class History {
   #append(records: readonly HistoryRecord[]): void {
     for (const record of records) {
       this.#records.push(record);
-      if (record.kind === "run") continue;
+      if (record.kind === "run") {
+        if (record.value.state === "retried") this.#retry(record.value.reopenedAt !== undefined);
+        continue;
+      }
       let slot = this.#slots.get(record.key);
       if (slot === undefined) {
         slot = this.#last.length;
@@ -78,6 +87,19 @@ export class History {
     return this.#outOfTime.from - 1;
   }
 
+  /** The handler runs once more: it may use what is kept, and must not find what is hidden. */
+  #retry(reopened: boolean): void {
+    const entries = [...this.#slots.values()].map((slot) => this.#last[slot] as HistoryRecord);
+    for (const key of hiddenByRetry(entries)) {
+      this.#slots.delete(key);
+      if (key.startsWith("child:")) this.#spent.add(key);
+    }
+    this.#kept = this.#last.length;
+    this.#closed = 0;
+    this.#attempts = reopened ? 1 : this.#attempts + 1;
+    this.#seenN = -1;
+  }
+
   get records(): readonly HistoryRecord[] {
     return this.#records;
   }
@@ -87,7 +109,7 @@ export class History {
     return this.#last.length;
   }
 
-  /** How many of them were given up. */
+  /** How many were given up in this attempt of the handler. */
   get closed(): number {
     return this.#closed;
   }
@@ -96,9 +118,23 @@ export class History {
     return this.#slots.get(key);
   }
 
-  /** All keys, by slot. */
-  keys(): string[] {
-    return [...this.#slots.keys()];
+  isSpent(key: string): boolean {
+    return this.#spent.has(key);
+  }
+
+  /** Slots from here on are of this attempt of the handler, which has asked for each of them. */
+  get kept(): number {
+    return this.#kept;
+  }
+
+  /** Attempts of the handler since the run was started or somebody retried it. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** Keys and their slots, in recorded order. */
+  entries(): IterableIterator<[key: string, slot: number]> {
+    return this.#slots.entries();
   }
 
   /** The last record of a slot: the state that its entry is in. */

@@ -21,7 +21,7 @@ export class Journal {
 
   constructor(history: History) {
     this.#history = history;
-    this.#unasked = history.size + history.closed;
+    this.#unasked = history.size - history.kept + history.closed;
     this.#asked = new Uint8Array(history.size);
     this.#offered = new Array(history.size);
     this.#settle = new Array(history.size);
@@ -35,17 +35,19 @@ export class Journal {
     const firstEntry = this.#history.slot(first);
     // The common case, kept to one look-up: each push makes every recorded call again.
     if (firstEntry !== undefined && this.#asked[firstEntry] === 0) return { key: first, entry: this.#ask(firstEntry) };
-    const index = this.#counts.get(first) ?? (firstEntry === undefined ? 0 : 1);
+    let index = this.#counts.get(first) ?? (firstEntry === undefined ? 0 : 1);
+    let key = keyAt(first, index);
+    while (this.#history.isSpent(key)) key = keyAt(first, ++index);
     this.#counts.set(first, index + 1);
-    if (index === 0) return { key: first, entry: undefined };
-    const key = `${first.slice(0, -1)}${index}`;
+    if (index === 0) return { key, entry: undefined };
     const entry = this.#history.slot(key);
     return { key, entry: entry === undefined ? undefined : this.#ask(entry) };
   }
 
   #ask(entry: number): number {
     this.#asked[entry] = 1;
-    this.#unasked--;
+    // What an earlier attempt of the handler left is used when it is asked for, and need not be.
+    if (entry >= this.#history.kept) this.#unasked--;
     return entry;
   }
 
@@ -93,12 +95,13 @@ export class Journal {
 
   /**
    * The next settling record in recorded order, marked as offered, with its entry; undefined when all were, or when it
-   * is one that no call asked for and `asked` are wanted.
+   * is one that a call is still to ask for and `asked` are wanted. What an earlier attempt left waits for nobody.
    */
   offerNext(wanted: "asked" | "any"): { readonly record: HistoryRecord; readonly entry: number } | undefined {
     const record = this.#history.settling(this.#next);
     const entry = this.#history.settlingSlot(this.#next);
-    if (!record || entry === undefined || (wanted === "asked" && this.#asked[entry] === 0)) return undefined;
+    if (!record || entry === undefined) return undefined;
+    if (wanted === "asked" && entry >= this.#history.kept && this.#asked[entry] === 0) return undefined;
     this.#next++;
     this.#offeredN = record.n;
     this.#offered[entry] = record;
@@ -122,12 +125,15 @@ export class Journal {
 
   /** Keys that no call asked for, in recorded order. */
   leftovers(): string[] {
-    return this.#history.keys().filter((_, entry) => this.#asked[entry] === 0);
+    const { kept } = this.#history;
+    return [...this.#history.entries()].flatMap(([key, slot]) => (slot >= kept && !this.#asked[slot] ? [key] : []));
   }
 
   /** Keys that were called and not given up, as history says that they were. */
   unclosed(): string[] {
-    return this.#history.keys().filter((_, entry) => this.#asked[entry] === 1 && this.isClosed(entry));
+    return [...this.#history.entries()].flatMap(([key, slot]) =>
+      this.#asked[slot] === 1 && this.isClosed(slot) ? [key] : [],
+    );
   }
 
   /**
@@ -143,4 +149,9 @@ export class Journal {
 function isUnseen(last: HistoryRecord | undefined): boolean {
   const state = last?.value.state;
   return state === "waiting" || state === "sleeping" || state === "received";
+}
+
+/** The key of call number `index` of an address. `first`: that of its first call. */
+function keyAt(first: string, index: number): string {
+  return index === 0 ? first : `${first.slice(0, -1)}${index}`;
 }

@@ -41,6 +41,7 @@ export function runObject(
         bound ??= bind(logger, runBindings(run));
         return bound;
       },
+      runAttempt: run.runAttempt,
       events: Object.fromEntries(waiters),
       sleep: (name, duration) => engine.sleep(name, duration),
       // What comes out is what one of the promises gives.

@@ -8,6 +8,8 @@ import type { Connection } from "./connection.js";
 import { brokenConstraint, faultOf } from "./faults.js";
 import { Merge } from "./merge.js";
 
+const RACED_FOR: ReadonlySet<string | undefined> = new Set(["mailbox_event_id", "mailbox_pkey", "record_pkey"]);
+
 interface Append {
   readonly message: NewMessage;
   readonly maxQueued: number;
@@ -65,15 +67,15 @@ async function appendMany(connection: Connection, calls: readonly Append[]): Pro
 }
 
 /**
- * A statement that skips the duplicates it sees breaks the unique key only on one that was committed after it began.
- * The next one sees that too.
+ * A statement that skips the duplicates it sees, and numbers after the messages it sees, breaks a unique key only on one
+ * that was committed after it began. The next one sees that too.
  */
 export async function retryDuplicates<T>(statement: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await statement();
     } catch (error) {
-      if (brokenConstraint(error) !== "mailbox_event_id" || attempt >= 10) throw error;
+      if (!RACED_FOR.has(brokenConstraint(error)) || attempt >= 10) throw error;
     }
   }
 }

@@ -8,6 +8,10 @@
  * a good fence is called lost. Whatever is inserted comes from what the UPDATE or DELETE returned, so that a lost fence
  * writes nothing. It comes without a join where that can be: the planner expects one row of these and would compare all
  * with all.
+ *
+ * `late`: a child's end for a parent that has ended, which reads it when it is retried. A retry puts a message into the
+ * same mailbox, so that the two can never miss each other: whoever comes second breaks the mailbox's key, and is sent
+ * again.
  */
 import { LETTERS_BY_RUN } from "./append-message.js";
 import { CLOCK, type Statement } from "./connection.js";
@@ -39,6 +43,17 @@ told AS (
   WHERE a.ns = s.ns AND a.run_id = s.run_id
   RETURNING s.*
 ),
+late AS (
+  INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
+  SELECT m.ns, m.run_id,
+    (SELECT COALESCE(max(n), 0) FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id)
+      + row_number() OVER (PARTITION BY m.ns, m.run_id ORDER BY m.place, m.nth),
+    aiki.now_ms(), m.event_id, m.kind, m.body
+  FROM message m
+  JOIN done d ON d.place = m.place
+  WHERE m.kind = 'child' AND 0 = (SELECT count(*) FROM locked l WHERE l.ns = m.ns AND l.run_id = m.run_id)
+    AND EXISTS (SELECT FROM aiki.run r WHERE r.ns = m.ns AND r.id = m.run_id)
+),
 put AS (
   INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
   SELECT t.ns, t.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body
@@ -63,10 +78,11 @@ named AS (
 ),
 made AS (
   INSERT INTO aiki.run (
-    ns, id, workflow, version, created_at, run_attempt, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
+    ns, id, workflow, version, created_at, timed_from, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
     request_hash
   )
-  SELECT ns, id, workflow, version, now, 1, input, reference, retry, timeout_ms, pool, parent_id, parent_key, request_hash
+  SELECT ns, id, workflow, version, now, now + COALESCE(delay_ms, 0), input, reference, retry, timeout_ms, pool,
+    parent_id, parent_key, request_hash
   FROM born
 ),
 acting AS (
@@ -133,7 +149,8 @@ gone AS (
 done AS MATERIALIZED (SELECT * FROM kept UNION ALL SELECT * FROM gone),
 ended AS (
   UPDATE aiki.run r SET status = d.status, ended_at = aiki.now_ms(), output = d.output, error = d.error,
-    failed_task = d.failed_task, reason = d.reason, end_gen = d.gen, last_commit = d.commit_id
+    failed_task = d.failed_task, reason = d.reason, end_gen = d.gen, last_commit = d.commit_id, end_seen = d.seen,
+    end_queued = d.queued::int[]
   FROM gone d
   WHERE r.ns = d.ns AND r.id = d.run_id
 ),

@@ -55,7 +55,7 @@ recorded AS (
 ),
 ended AS (
   UPDATE aiki.run r SET status = $8, ended_at = aiki.now_ms(), output = $9, error = $10, failed_task = $11,
-    reason = $12, end_gen = d.gen, last_commit = $6
+    reason = $12, end_gen = d.gen, last_commit = $6, end_seen = $7::int, end_queued = $17::int[]
   FROM done d WHERE r.ns = d.ns AND r.id = d.run_id
 )
 SELECT (SELECT mail_seq FROM done) AS mail_seq, EXISTS (SELECT FROM locked WHERE ctl_n > $7::int) AS unread, ${CLOCK}`,

@@ -52,7 +52,7 @@ async function commitAlone(connection: Connection, { commit, leaseMs }: Held): P
   ];
   if (next.type === "end") {
     const end = [next.status, toText(next.output), toText(next.error), next.failedTask ?? null, toText(next.reason)];
-    const rows = await connection.run(endOne, [...who, ...end, ...recorded]);
+    const rows = await connection.run(endOne, [...who, ...end, ...recorded, queued]);
     return [outcomeOf(rows[0]?.["mail_seq"], rows[0]?.["unread"])];
   }
   const keeps = next.type === "keep";

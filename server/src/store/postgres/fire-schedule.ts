@@ -24,9 +24,9 @@ WITH fired AS (
 ),
 made AS (
   INSERT INTO aiki.run (
-    ns, id, workflow, version, created_at, run_attempt, input, retry, timeout_ms, pool, request_hash, schedule_id
+    ns, id, workflow, version, created_at, timed_from, input, retry, timeout_ms, pool, request_hash, schedule_id
   )
-  SELECT f.ns, r.id, f.workflow, f.version, aiki.now_ms(), 1, f.input, f.retry, f.timeout_ms, f.pool, f.request_hash, f.id
+  SELECT f.ns, r.id, f.workflow, f.version, aiki.now_ms(), aiki.now_ms(), f.input, f.retry, f.timeout_ms, f.pool, f.request_hash, f.id
   FROM fired f CROSS JOIN unnest($4::text[]) AS r(id)
   ORDER BY r.id
   ON CONFLICT DO NOTHING

@@ -12,7 +12,8 @@ import { fromText, type RecordRow, toRecord, toSummary } from "./rows.js";
 
 /**
  * Record numbers have no gaps, so that the last one counts them. `open`: of a live run, the last record of each key
- * without the tasks that are over: what it may wait for, and the children waited for.
+ * without the tasks that are over: what it may wait for, and the children waited for; and every `retried`, which says what
+ * of that is hidden.
  */
 const getRuns: Statement = {
   name: "get_runs",
@@ -21,16 +22,25 @@ SELECT i.place, r.*, ${CLOCK}
 FROM unnest($1::int[], $2::text[], $3::text[]) AS i(place, ns, id)
 CROSS JOIN LATERAL (
   SELECT r.id, r.workflow, r.version, coalesce(r.status, a.status) AS status, r.reference, r.parent_id, r.schedule_id, r.created_at,
-    r.ended_at, r.input, r.output, r.error, r.failed_task, r.reason, r.run_attempt, a.lease_until, a.due_at, a.trouble,
+    r.ended_at, r.input, r.output, r.error, r.failed_task, r.reason, a.lease_until, a.due_at, a.trouble,
     a.run_id IS NOT NULL AS live,
+    (
+      SELECT count(*) FROM aiki.record
+      WHERE ns = i.ns AND run_id = i.id AND kind = 'run' AND value LIKE '{"state":"retried"%'
+    ) AS retries,
     (SELECT coalesce(max(n), 0) FROM aiki.record WHERE ns = i.ns AND run_id = i.id) AS records,
     CASE WHEN a.run_id IS NOT NULL THEN (
       SELECT json_agg(json_build_object('n', n, 'kind', kind, 'key', key, 'value', value) ORDER BY n)
       FROM (
-        SELECT DISTINCT ON (key) n, kind, key, value FROM aiki.record WHERE ns = i.ns AND run_id = i.id
-        ORDER BY key, n DESC
-      ) last
-      WHERE kind <> 'task' OR value LIKE '%"retrying"%'
+        SELECT * FROM (
+          SELECT DISTINCT ON (key) n, kind, key, value FROM aiki.record WHERE ns = i.ns AND run_id = i.id
+          ORDER BY key, n DESC
+        ) last
+        WHERE kind <> 'task' OR value LIKE '%"retrying"%'
+        UNION
+        SELECT n, kind, key, value FROM aiki.record
+        WHERE ns = i.ns AND run_id = i.id AND kind = 'run' AND value LIKE '{"state":"retried"%'
+      ) open
     ) END AS open
   FROM aiki.run r LEFT JOIN aiki.actor a ON a.ns = r.ns AND a.run_id = r.id
   WHERE r.ns = i.ns AND r.id = i.id
@@ -72,7 +82,7 @@ interface RunRow {
   readonly error: string | null;
   readonly failed_task: string | null;
   readonly reason: string | null;
-  readonly run_attempt: number;
+  readonly retries: number;
   readonly lease_until: number | null;
   readonly due_at: number | null;
   readonly trouble: string | null;
@@ -96,7 +106,7 @@ function toRun(found: Row): Run {
     ...(error === undefined ? {} : { error }),
     ...(row.failed_task === null ? {} : { failedTask: row.failed_task }),
     ...(reason === undefined ? {} : { reason }),
-    runAttempt: row.run_attempt,
+    runAttempt: row.retries + 1,
     records: row.records,
     ...(row.live && row.lease_until === null && row.due_at !== null ? { nextAt: row.due_at } : {}),
     waitsFor: row.live ? waitsOfRun((row.open ?? []).map(toRecord), row, trouble) : [],

@@ -44,7 +44,7 @@ export interface FactsRow {
   readonly version: string;
   readonly input: string | null;
   readonly created_at: number;
-  readonly run_attempt: number;
+  readonly timed_from: number | null;
   readonly reference: string | null;
   readonly retry: string | null;
   readonly timeout_ms: number | null;
@@ -61,7 +61,7 @@ export function toFacts(row: FactsRow): RunFacts {
     version: row.version,
     input: fromText<JsonValue>(row.input),
     createdAt: row.created_at,
-    runAttempt: row.run_attempt,
+    timedFrom: row.timed_from ?? row.created_at,
     reference: row.reference ?? undefined,
     retry: fromText<NonNullable<RunFacts["retry"]>>(row.retry),
     timeoutMs: row.timeout_ms ?? undefined,

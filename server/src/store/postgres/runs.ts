@@ -8,6 +8,7 @@ import { claimRuns, loadRun, readMail, readRuns } from "./claim-runs.js";
 import { commits } from "./commits.js";
 import type { Connection, Row } from "./connection.js";
 import { bumpGeneration, extendLease, lastCommit, nextDueAt, releaseLease, wakeUnserved } from "./lease.js";
+import { retry } from "./retry-run.js";
 import { type HeldRow, type MailRow, toLoaded, toMail } from "./rows.js";
 import { starts } from "./starts.js";
 
@@ -70,6 +71,8 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
       const { gen: next, seq, tries, mail_seq: mailSeq } = row as Record<string, number>;
       return { gen: next as number, seq: seq as number, tries: tries as number, mailSeq: mailSeq as number };
     },
+
+    retry: (ns, runId, eventId) => retry(connection, ns, runId, eventId),
 
     async release(ns, runId, gen) {
       await connection.run(releaseLease, [ns, runId, gen]);

@@ -44,7 +44,7 @@ ORDER BY c.turn, c.workflow, c.version`,
 export const readFacts: Statement = {
   name: "read_facts",
   text: `
-SELECT r.ns, r.id AS run_id, r.workflow, r.version, r.input, r.created_at, r.run_attempt, r.reference, r.retry, r.timeout_ms,
+SELECT r.ns, r.id AS run_id, r.workflow, r.version, r.input, r.created_at, r.timed_from, r.reference, r.retry, r.timeout_ms,
   r.pool, r.parent_id, r.parent_key
 FROM aiki.run r WHERE r.ns = $1 AND r.id = $2`,
 };

@@ -26,7 +26,7 @@ export const run = aiki.table(
     workflow: text("workflow").notNull(),
     version: text("version").notNull(),
     createdAt: instant("created_at").notNull(),
-    runAttempt: integer("run_attempt").notNull(),
+    runAttempt: integer("run_attempt").notNull().default(1),
     input: text("input"),
     reference: text("reference"),
     retry: text("retry"),
@@ -44,6 +44,9 @@ export const run = aiki.table(
     endGen: integer("end_gen"),
     lastCommit: text("last_commit"),
     scheduleId: text("schedule_id"),
+    timedFrom: instant("timed_from"),
+    endSeen: integer("end_seen"),
+    endQueued: integer("end_queued").array(),
   },
   (table) => [primaryKey({ columns: [table.ns, table.id] })],
 );

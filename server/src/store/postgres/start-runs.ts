@@ -9,28 +9,29 @@ export const startRuns: Statement = {
   name: "start_runs",
   text: `
 WITH input AS MATERIALIZED (
-  SELECT i.*, aiki.now_ms() AS now
+  SELECT i.*, n.now, GREATEST(i.start_at, n.now + COALESCE(i.delay_ms, 0)) AS due_at
   FROM unnest(
     $1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
     $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[]
   ) AS i(
     place, ns, id, workflow, version, input, reference, retry, timeout_ms,
     pool, parent_id, parent_key, request_hash, delay_ms, start_at, lease_ms
-  )
+  ), (SELECT aiki.now_ms() AS now) n
 ),
 made AS (
   INSERT INTO aiki.run (
-    ns, id, workflow, version, created_at, run_attempt, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
+    ns, id, workflow, version, created_at, timed_from, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
     request_hash
   )
-  SELECT ns, id, workflow, version, now, 1, input, reference, retry, timeout_ms, pool, parent_id, parent_key, request_hash
+  SELECT ns, id, workflow, version, now, due_at, input, reference, retry, timeout_ms, pool, parent_id, parent_key,
+    request_hash
   FROM input
   ORDER BY ns, id
   ON CONFLICT DO NOTHING
   RETURNING ns, id, created_at
 ),
 timed AS (
-  SELECT i.place, i.ns, i.id, i.now, i.lease_ms, GREATEST(i.start_at, i.now + COALESCE(i.delay_ms, 0)) AS due_at
+  SELECT i.place, i.ns, i.id, i.now, i.lease_ms, i.due_at
   FROM made m JOIN input i ON i.ns = m.ns AND i.id = m.id
 ),
 acting AS (

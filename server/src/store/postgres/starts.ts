@@ -119,7 +119,7 @@ function toOutcome({ run }: Start, row: StartRow): StartOutcome | undefined {
 
 function heldNow(run: NewRun, row: StartRow, createdAt: number): LoadedRun {
   return {
-    facts: { ...run.facts, createdAt, runAttempt: 1 },
+    facts: { ...run.facts, createdAt, timedFrom: createdAt },
     fence: { epoch: row.epoch, gen: row.gen, seq: 0 },
     status: "running",
     paused: false,

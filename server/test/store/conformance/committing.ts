@@ -248,9 +248,7 @@ export function committingTests(given: () => Arena): void {
     ];
     await commit(store, run, { children: [now, { ...later, delayMs: 60_000 }] });
     const claimed = await claimAll(store);
-    expect(claimed).toMatchObject([
-      { facts: { ...now.facts, runAttempt: 1 }, fence: { gen: 1, seq: 0 }, status: "queued" },
-    ]);
+    expect(claimed).toMatchObject([{ facts: now.facts, fence: { gen: 1, seq: 0 }, status: "queued" }]);
     expect(await store.getRun(NS, later.facts.id)).toMatchObject({ status: "scheduled", parent: run.facts.id });
     expect((await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).map(({ id }) => id).sort()).toEqual(
       [now.facts.id, later.facts.id].sort(),

@@ -28,7 +28,7 @@ export function startingTests(given: () => Arena): void {
       type: "created",
       run: { id: run.facts.id, workflow: "checkout", version: "1.0.0", status: "running", reference: "order-1" },
       held: {
-        facts: { ...run.facts, runAttempt: 1 },
+        facts: run.facts,
         fence: { gen: 1, seq: 0 },
         status: "running",
         tries: 1,

@@ -47,6 +47,38 @@ describe("migrations", () => {
     expect(rows).toEqual([{ half: null, n: SCHEMA_VERSION }]);
   });
 
+  it("lead on what was there before: a run that had failed can be retried, one that lives has its time", async () => {
+    const old = await testDatabase({ empty: true });
+    try {
+      const [first, ...later] = await readMigrations();
+      if (!first) throw new Error("no migration");
+      await migrate(old.url, [first]);
+      const run = `INSERT INTO aiki.run (ns, id, workflow, version, created_at, run_attempt, request_hash, status, ended_at, end_gen)`;
+      await old.pool.query(`${run} VALUES ('default', 'run_a', 'w', '1', 5, 1, 'h', 'failed', 9, 3)`);
+      await old.pool.query(`${run} VALUES ('default', 'run_b', 'w', '1', 5, 1, 'h', NULL, NULL, NULL)`);
+      await old.pool.query(
+        `INSERT INTO aiki.mailbox VALUES ('default', 'run_a', 1, 6, 'm', 'wakeup', '{"kind":"wakeup"}')`,
+      );
+      await old.pool.query(
+        `INSERT INTO aiki.record VALUES ('default', 'run_a', 1, 3, 9, 'run', 'run:#0', '{"state":"failed","error":{}}')`,
+      );
+      await old.pool.query(
+        `INSERT INTO aiki.actor (ns, run_id, epoch, gen, tries, due_at, status) VALUES ('default', 'run_b', 1, 0, 0, 5, 'queued')`,
+      );
+      await migrate(old.url, [first, ...later]);
+      const { store } = await openPostgresStore({ url: old.url });
+      expect(await store.retry("default", "run_a", "again")).toEqual({ type: "retried" });
+      const claimed = await store.claim({ limit: 10, leaseMs: 1_000 });
+      const [b, a] = claimed.sort((one, other) => one.fence.gen - other.fence.gen);
+      expect(a).toMatchObject({ facts: { timedFrom: 5 }, fence: { gen: 5 }, mail: [{ body: { kind: "retry" } }] });
+      expect(b).toMatchObject({ facts: { id: "run_b", createdAt: 5, timedFrom: 5 } });
+      expect(await store.getRun("default", "run_a")).toMatchObject({ status: "running", runAttempt: 2, records: 2 });
+      await store.close();
+    } finally {
+      await old.close();
+    }
+  });
+
   it("are not changed after the fact", async () => {
     const edited = (await readMigrations()).map(({ name, sql }) => ({ name, sql: `${sql}\n-- edited` }));
     await expect(migrate(db.url, edited)).rejects.toMatchObject({ code: "SCHEMA_UNKNOWN" });
