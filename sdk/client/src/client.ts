@@ -38,6 +38,8 @@ export interface Client extends WorkflowClient {
   cancelRuns(body: BulkBody): Promise<BulkResult>;
   /** The same for the stalled runs of a filter, which go on. */
   requeueRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
+  /** The same for the failed runs of a filter, which are opened again as by `retryRun`. */
+  retryRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
   /** Workflow versions, who serves each, and how many of its runs have not ended. */
   listWorkflows(): Promise<WorkflowList["workflows"]>;
   /**
@@ -65,7 +67,14 @@ export function client(options: ClientOptions = {}): Client {
   return { ...runs(send), ...endpoints(send), ...keys(send) };
 }
 
-type RunCalls = keyof WorkflowClient | "cancelRuns" | "requeueRuns" | "listRuns" | "readHistory" | "listWorkflows";
+type RunCalls =
+  | keyof WorkflowClient
+  | "cancelRuns"
+  | "requeueRuns"
+  | "retryRuns"
+  | "listRuns"
+  | "readHistory"
+  | "listWorkflows";
 
 function runs(send: Transport): Pick<Client, RunCalls> {
   return {
@@ -118,6 +127,7 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     retryRun: (runId, { id } = {}) => control(send, runId, "retry", id),
     cancelRuns: (body) => send({ method: "POST", path: "/v1/runs/cancel", body: withMessageId(body) }),
     requeueRuns: (body) => send({ method: "POST", path: "/v1/runs/requeue", body: withMessageId(body) }),
+    retryRuns: (body) => send({ method: "POST", path: "/v1/runs/retry", body: withMessageId(body) }),
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),
