@@ -237,6 +237,18 @@ test("runs requeue by filter", async () => {
   expect(bodies["POST /v1/runs/requeue"]).toMatchObject({ filter: { workflow: "hello" } });
 });
 
+test("runs retry by filter, and only failed ones", async () => {
+  const { env, bodies } = await orchestrator({ "POST /v1/runs/retry": { sent: 2, duplicate: 1 } });
+  const flags = ["--status", "failed", "--workflow", "hello", "--yes"];
+  const { code, stdout } = await aiki(["runs", "retry", ...flags], { env });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "Retrying 3 runs.\n" });
+  const filter = { status: ["failed"], workflow: "hello" };
+  expect(bodies["POST /v1/runs/retry"]).toEqual({ id: expect.stringMatching(/^msg_/), filter, limit: 1_000 });
+  const refused = await aiki(["runs", "retry", "--status", "stalled", "--yes"], { env });
+  expect(refused).toMatchObject({ stderr: expect.stringContaining("only failed runs are retried") });
+  expect(refused.code).not.toBe(0);
+});
+
 test("endpoints register sends every flag; header values may come from the environment", async () => {
   const { env, bodies } = await orchestrator({ "POST /v1/endpoints": endpoint });
   const flags = ["--name", "shop", "--max-duration", "60s", "--concurrency", "5", "--take-over", "--check"];

@@ -43,6 +43,8 @@ export interface Client extends WorkflowClient {
   cancelRuns(body: BulkBody): Promise<BulkResult>;
   /** The same for the stalled runs of a filter, which go on. */
   requeueRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
+  /** The same for the failed runs of a filter, which are opened again as by `retryRun`. */
+  retryRuns(body: Omit<BulkBody, "reason">): Promise<BulkResult>;
   /** Newest first; `next` goes into `cursor` to read on. */
   listSchedules(query?: ListSchedulesQuery): Promise<SchedulePage>;
   getSchedule(scheduleId: string): Promise<Schedule>;
@@ -87,6 +89,7 @@ type RunCalls =
   | Exclude<keyof WorkflowClient, ScheduleCalls>
   | "cancelRuns"
   | "requeueRuns"
+  | "retryRuns"
   | "listRuns"
   | "readHistory"
   | "listWorkflows"
@@ -143,6 +146,7 @@ function runs(send: Transport): Pick<Client, RunCalls> {
     retryRun: (runId, { id } = {}) => control(send, runId, "retry", id),
     cancelRuns: (body) => send({ method: "POST", path: "/v1/runs/cancel", body: withMessageId(body) }),
     requeueRuns: (body) => send({ method: "POST", path: "/v1/runs/requeue", body: withMessageId(body) }),
+    retryRuns: (body) => send({ method: "POST", path: "/v1/runs/retry", body: withMessageId(body) }),
     sendEvent: async (runId, body) =>
       send({ method: "POST", path: path("runs", runId, "events"), body: withEventId(body) }),
     multicastEvent: async (body) => send({ method: "POST", path: "/v1/events", body: withEventId(body) }),

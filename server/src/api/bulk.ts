@@ -15,6 +15,7 @@ import {
 } from "@aikirun/protocol";
 import type { ControlBody, RunFilter } from "../store/port.js";
 import { parsePart } from "./body.js";
+import { retryAll } from "./retry.js";
 import { type Route, route } from "./route.js";
 import { startOne } from "./runs.js";
 import type { Services } from "./services.js";
@@ -59,6 +60,15 @@ export const bulkRoutes: readonly Route[] = [
       const stalled = { ...body, filter: { ...body.filter, status } };
       return { status: 200, body: await tellAll(services, caller.ns, stalled, { kind: "requeue" }) };
     },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/runs/retry",
+    scope: "write",
+    summary: `Open the failed runs of a filter again, newest first, at most ${LIMITS.bulkRuns}.`,
+    body: bulkBodySchema,
+    answers: { 200: bulkResultSchema },
+    handle: async ({ body, caller }, services) => ({ status: 200, body: await retryAll(services, caller.ns, body) }),
   }),
 ];
 

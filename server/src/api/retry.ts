@@ -1,5 +1,6 @@
 /** Opening failed runs again. */
-import { AikiError, newId, type RunStatus } from "@aikirun/protocol";
+import { AikiError, type BulkBody, type BulkResult, LIMITS, newId, type RunStatus } from "@aikirun/protocol";
+import type { RunFilter } from "../store/port.js";
 import { runNotFound } from "./mail.js";
 import type { Services } from "./services.js";
 
@@ -15,6 +16,36 @@ export async function retryRun(
   if (outcome.type === "not_failed") throw notFailed(runId, outcome.status);
   if (outcome.type === "retried") dispatcher.wake();
   return outcome.type === "duplicate";
+}
+
+/** Failed runs that are read at a time. */
+const PAGE_RUNS = 500;
+/** Statements of one request at a time: a retry is no message to a row that is there, it makes the row anew. */
+const AT_ONCE = 16;
+
+/** The failed runs of a filter. One that somebody else has opened meanwhile is passed over. */
+export async function retryAll(
+  { store, dispatcher }: Pick<Services, "store" | "dispatcher">,
+  ns: string,
+  { id = newId("msg"), filter: wanted, cursor: after, limit = LIMITS.bulkRuns }: Omit<BulkBody, "reason">,
+): Promise<BulkResult> {
+  const status = (wanted.status ?? ["failed"]).filter((one) => one === "failed");
+  const filter = { ...wanted, status } as RunFilter;
+  const counts = { retried: 0, duplicate: 0, not_failed: 0, unknown: 0 };
+  let cursor = after;
+  for (let left = limit; left > 0; ) {
+    const asked = Math.min(left, PAGE_RUNS);
+    const page = await store.listRuns(ns, filter, cursor, asked);
+    for (let i = 0; i < page.length; i += AT_ONCE) {
+      const some = page.slice(i, i + AT_ONCE);
+      for (const { type } of await Promise.all(some.map((run) => store.retry(ns, run.id, id)))) counts[type] += 1;
+    }
+    if (page.length > 0) dispatcher.wake();
+    left -= page.length;
+    cursor = page.length < asked ? undefined : page.at(-1)?.id;
+    if (cursor === undefined) break;
+  }
+  return { sent: counts.retried, duplicate: counts.duplicate, ...(cursor !== undefined && { next: cursor }) };
 }
 
 function notFailed(runId: string, status: RunStatus): AikiError {

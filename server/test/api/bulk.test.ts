@@ -116,6 +116,40 @@ describe.each(databases)("many runs at once, through a real endpoint, %s", (_whe
     expect((await aiki.call("POST", "/v1/runs/cancel", { body })).json).toMatchObject({ sent: 0 });
   });
 
+  it("retries the failed runs of a filter, and no others, page after page", async () => {
+    const { aiki, api, app, statuses } = await stage();
+    const broken = workflow({ name: "hello" }).v("1", {
+      handler: async (run, name: string) => {
+        await greet.start(run, name);
+        throw new Error("not yet");
+      },
+    });
+    app.serve([broken, gate]);
+    await gate.start(api);
+    await hello.startMany(api, ["a", "b", "c", "d", "e"]);
+    await expect.poll(() => statuses("hello"), SOON).toEqual({ failed: 5 });
+    app.serve([hello, gate]);
+    expect(await api.retryRuns({ filter: { status: ["suspended"] } })).toEqual({ sent: 0, duplicate: 0 });
+    const first = await api.retryRuns({ filter: { workflow: "hello" }, limit: 2 });
+    expect(first).toEqual({ sent: 2, duplicate: 0, next: expect.stringMatching(/^run_/) });
+    const body = { id: newId("msg"), filter: { status: ["failed"] }, cursor: first.next };
+    expect((await aiki.call("POST", "/v1/runs/retry", { body })).json).toEqual({ sent: 3, duplicate: 0 });
+    await expect.poll(() => statuses("hello"), SOON).toEqual({ completed: 5 });
+    expect((await aiki.call("POST", "/v1/runs/retry", { body })).json).toEqual({ sent: 0, duplicate: 0 });
+    expect(await statuses("gate")).toEqual({ suspended: 1 });
+  });
+
+  it("retries no run twice under one id", async () => {
+    const { api, app, statuses } = await stage();
+    app.serve([workflow({ name: "gate" }).v("1", { handler: () => Promise.reject(new Error("never")) })]);
+    await gate.start(api);
+    await expect.poll(() => statuses("gate"), SOON).toEqual({ failed: 1 });
+    const body = { id: newId("msg"), filter: {} };
+    expect(await api.retryRuns(body)).toEqual({ sent: 1, duplicate: 0 });
+    await expect.poll(() => statuses("gate"), SOON).toEqual({ failed: 1 });
+    expect(await api.retryRuns(body)).toEqual({ sent: 0, duplicate: 1 });
+  });
+
   it("requeues the stalled runs of a filter, and no others", async () => {
     const { api, app, statuses } = await stage();
     const handles = await Promise.all([gate.start(api), gate.start(api), gate.start(api)]);

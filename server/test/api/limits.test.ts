@@ -98,6 +98,8 @@ const REFUSED: Refused[] = [
   ["an unknown status", "POST", "/v1/runs/requeue", { filter: { status: ["done"] } }, INVALID],
   ["a limit over bulkRuns", "POST", "/v1/runs/cancel", { filter: {}, limit: LIMITS.bulkRuns + 1 }, INVALID],
   ["a limit of none", "POST", "/v1/runs/requeue", { filter: {}, limit: 0 }, INVALID],
+  ["a retry of many without a filter", "POST", "/v1/runs/retry", {}, INVALID],
+  ["a retry over bulkRuns", "POST", "/v1/runs/retry", { filter: {}, limit: LIMITS.bulkRuns + 1 }, INVALID],
   ["a cursor that is no run", "POST", "/v1/runs/cancel", { filter: {}, cursor: "run_1" }, INVALID],
   [
     "a reason for many over reasonChars",
