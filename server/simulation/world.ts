@@ -26,6 +26,20 @@ import { type WorkflowName, workflows } from "./workflows.js";
 export interface WorldOptions {
   readonly trace?: boolean;
   readonly breakage?: Breakage;
+  /** Other runs than the fixed workflows of the users. */
+  readonly cast?: (world: Surroundings, ledger: Ledger) => Cast;
+}
+
+/** Who acts in a world instead of the users, and with which code. */
+export interface Cast {
+  /** What still has to be done. */
+  readonly busy: number;
+  arrive(): void;
+  code(workflow: string, invocation: Invocation, process: Process): ServableVersion;
+  /** Looks at every statement. */
+  watch(store: RunStore): RunStore;
+  /** After every run has ended. Throws what is wrong. */
+  judge(): Promise<void>;
 }
 
 export interface Report {
@@ -77,12 +91,13 @@ class World {
   readonly #surroundings: Surroundings;
   readonly #nemesis: Nemesis;
   readonly #users: Users;
+  readonly #cast: Cast | undefined;
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
   readonly #checkpoints: boolean;
   #violation: Error | undefined;
 
-  constructor(seed: number, { trace = false, breakage }: WorldOptions) {
+  constructor(seed: number, { trace = false, breakage, cast }: WorldOptions) {
     this.#breakage = breakage;
     const random = new Random(seed);
     this.#random = random;
@@ -99,7 +114,6 @@ class World {
       () => 1,
     );
     const invariants = new Invariants(this.#runs.rows, this.#ledger, () => this.#now());
-    this.#store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
     this.#surroundings = {
       random,
       scheduler: this.#scheduler,
@@ -111,6 +125,9 @@ class World {
       fresh: () => this.#ledger.fresh(),
       fail: (error) => this.#fail(error),
     };
+    this.#cast = cast?.(this.#surroundings, this.#ledger);
+    const store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
+    this.#store = this.#cast?.watch(store) ?? store;
     this.#nemesis = new Nemesis(this.#surroundings);
     this.#users = new Users(this.#surroundings);
     this.#instances = ["ep1", "ep2"].map((name) => this.#instance(name));
@@ -119,8 +136,9 @@ class World {
 
   async run(): Promise<Report> {
     const scheduler = this.#scheduler;
-    const users = this.#random.int(1, 3);
+    const users = this.#cast ? 0 : this.#random.int(1, 3);
     for (let i = 0; i < users; i++) this.#users.arrive();
+    this.#cast?.arrive();
     this.#users.operate();
     if (this.#faults.rate > 0) this.#nemesis.lurk();
     else if (this.#random.chance(0.4)) this.#nemesis.deploy();
@@ -128,6 +146,7 @@ class World {
     await scheduler.run(() => this.#violation !== undefined || this.#finished(), MAX_EVENTS);
     if (!this.#violation && !this.#finished()) this.#fail(new Violation("HANG", this.#unfinished()));
     await scheduler.run(() => this.#violation !== undefined, AFTERMATH_EVENTS);
+    if (!this.#violation) await this.#cast?.judge().catch((error: unknown) => this.#fail(error));
     return {
       traceHash: scheduler.traceHash,
       events: scheduler.events,
@@ -148,7 +167,7 @@ class World {
   }
 
   #finished(): boolean {
-    if (this.#users.busy > 0) return false;
+    if ((this.#cast ?? this.#users).busy > 0) return false;
     for (const row of this.#runs.rows.values()) if (!row.end) return false;
     return true;
   }
@@ -195,7 +214,7 @@ class World {
     const { scheduler, random, faults, replicas, now, fail } = this.#surroundings;
     const record = checkpointLink({ scheduler, random, faults, replicas, fail });
     const code = (workflow: string, invocation: Invocation, process: Process) =>
-      this.#code(workflow, invocation, process);
+      this.#cast?.code(workflow, invocation, process) ?? this.#code(workflow, invocation, process);
     const ledger = this.#ledger;
     const execution = this.#breakage?.execute ?? execute;
     return new Instance({ scheduler, random, faults, ledger, record, now, code, execute: execution }, name);
