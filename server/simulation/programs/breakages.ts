@@ -65,7 +65,8 @@ export const PROGRAM_BREAKAGES: readonly Breakage[] = [
     store: (verbs, rows) => ({
       ...verbs,
       commit: (commit, leaseMs) => {
-        const pushing = (runId: string) => [...rows.values()].some((row) => row.facts.id === runId && row.leaseUntil !== null);
+        const pushing = (runId: string) =>
+          [...rows.values()].some((row) => row.facts.id === runId && row.leaseUntil !== null);
         const messages = commit.messages.filter(({ runId, body }) => body.kind !== "child" || !pushing(runId));
         return verbs.commit({ ...commit, messages }, leaseMs);
       },
@@ -93,7 +94,8 @@ export const PROGRAM_BREAKAGES: readonly Breakage[] = [
   {
     name: "calls that are alike share the first one's result",
     rule: "replay: keys",
-    execute: (options) => execute({ ...options, records: options.records.map((record) => sharing(record, options.records)) }),
+    execute: (options) =>
+      execute({ ...options, records: options.records.map((record) => sharing(record, options.records)) }),
   },
   {
     name: "a replay's catch sees another error than the one recorded",
@@ -170,7 +172,10 @@ function timersByCall(records: readonly HistoryRecord[], row: Row): HistoryRecor
   const calledAt = (key: string) => row.records.findIndex((record) => record.key === key);
   const due = records.filter((record) => isTimeUp(record) && calledAt(record.key) >= 0);
   const sorted = due.toSorted((a, b) => calledAt(a.key) - calledAt(b.key));
-  return numbered(records.map((record) => (due.includes(record) ? (sorted.shift() ?? record) : record)), records);
+  return numbered(
+    records.map((record) => (due.includes(record) ? (sorted.shift() ?? record) : record)),
+    records,
+  );
 }
 
 function sharing(record: HistoryRecord, records: readonly HistoryRecord[]): HistoryRecord {

@@ -16,6 +16,8 @@ import { type ChildInput, eventsOf, type Plan, planAt } from "./program.js";
 
 const PATIENCE_MS = 400;
 const MAX_QUEUED = 100;
+/** Every task fits into half of the shortest invocation, so that none is cut off by its end. */
+const MOST_TASK_MS = 25;
 
 export function programCast(plan: Plan): (world: Surroundings, ledger: Ledger) => Cast {
   return (world, ledger) => new ProgramCast(plan, world, ledger);
@@ -52,7 +54,7 @@ class ProgramCast implements Cast {
       const of = this.#executions.get(invocation.runId) ?? [];
       this.#executions.set(invocation.runId, of);
       of.push({ idempotencyKey, attempt, input, number });
-      await scheduler.sleep(random.int(0, random.chance(0.2) ? 80 : 25), process, "task");
+      await scheduler.sleep(random.int(0, MOST_TASK_MS), process, "task");
       return number;
     });
   }

@@ -1,6 +1,23 @@
 /** A program as a workflow, written with the SDK like any user's. */
-import { event, type RunContext, type RunPromise, type ServableVersion, type TaskContext, task, workflow } from "@aikirun/workflow";
-import { type Calls, type ChildInput, carryOut, MAX_ATTEMPTS, type Plan, planAt, RETRY_MS, type TaskInput } from "./program.js";
+import {
+  event,
+  type RunContext,
+  type RunPromise,
+  type ServableVersion,
+  type TaskContext,
+  task,
+  workflow,
+} from "@aikirun/workflow";
+import {
+  type Calls,
+  type ChildInput,
+  carryOut,
+  MAX_ATTEMPTS,
+  type Plan,
+  planAt,
+  RETRY_MS,
+  type TaskInput,
+} from "./program.js";
 
 export const WORKFLOW = "program";
 export const VERSION = "1.0.0";

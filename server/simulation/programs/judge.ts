@@ -104,7 +104,8 @@ class Judgement {
         return this.#settleEvent(record);
       case "sleep":
         if (value.state === "closed") this.#checkClosed(key);
-        else if (value.state !== "sleeping") this.#plain.settle(key, { value: { cancelled: value.state === "cancelled" } });
+        else if (value.state !== "sleeping")
+          this.#plain.settle(key, { value: { cancelled: value.state === "cancelled" } });
         return;
       case "child":
         return this.#settleChild(record);
@@ -127,17 +128,16 @@ class Judgement {
       this.#bad(`${key} records attempt ${attempts}, which was not due`);
     const input = this.#plain.made(key)?.input;
     const twin = input === "same";
-    const outOfTime = isOutOfTime(record);
     const fails = twin ? 0 : (input as TaskInput).fails;
-    const state =
-      attempts > fails && !outOfTime ? "completed" : attempts < MAX_ATTEMPTS && !twin ? "retrying" : "failed";
+    const state = attempts > fails ? "completed" : attempts < MAX_ATTEMPTS && !twin ? "retrying" : "failed";
     if (value.state !== state) this.#bad(`attempt ${attempts} of ${key} is recorded as ${value.state}, not ${state}`);
     const really = this.#attemptsOf(key).filter((one) => one.attempt === attempts);
     const told = value.state === "completed" ? String(value.output) : value.error.message;
-    if (outOfTime ? really.length === 0 : !really.some(({ number }) => told.endsWith(`@${number}`)))
+    if (!really.some(({ number }) => told.endsWith(`@${number}`)))
       this.#bad(`attempt ${attempts} of ${key} gave ${told}; it was ${really.map(({ number }) => number)}`);
     if (value.state === "completed") this.#plain.settle(key, { value: value.output });
-    if (value.state === "failed") this.#plain.settle(key, { reason: taskFailed(twin ? "twin" : "work", attempts, value.error.message) });
+    if (value.state === "failed")
+      this.#plain.settle(key, { reason: taskFailed(twin ? "twin" : "work", attempts, value.error.message) });
   }
 
   #attemptsOf(key: string): readonly Execution[] {
@@ -154,7 +154,11 @@ class Judgement {
       );
       if (oldest?.n !== value.message) this.#bad(`${key} received message ${value.message} ahead of ${oldest?.n}`);
       const first = [...this.#last].find(
-        ([other, { value: state }]) => state.state === "waiting" && parseEntryKey(other)?.address === name && other.startsWith("event:") && indexOf(other) < indexOf(key),
+        ([other, { value: state }]) =>
+          state.state === "waiting" &&
+          parseEntryKey(other)?.address === name &&
+          other.startsWith("event:") &&
+          indexOf(other) < indexOf(key),
       );
       if (first) this.#bad(`${key} received an event that ${first[0]} waits for`);
       if (value.data !== body.data) this.#bad(`${key} received ${value.data}; sent was ${body.data}`);
@@ -173,7 +177,8 @@ class Judgement {
     const child = this.#evidence.runs.get(id);
     if (value.runId !== id || !child) return this.#bad(`${key} is the run ${value.runId}, which does not exist`);
     const input = this.#plain.made(key)?.input;
-    if (JSON.stringify(child.input) !== JSON.stringify(input)) this.#bad(`${key} was started with ${JSON.stringify(child.input)}, called with ${JSON.stringify(input)}`);
+    if (JSON.stringify(child.input) !== JSON.stringify(input))
+      this.#bad(`${key} was started with ${JSON.stringify(child.input)}, called with ${JSON.stringify(input)}`);
     if (value.state === "started") return;
     if (value.status !== child.status || value.output !== child.output)
       this.#bad(`${key} is recorded as ${value.status} with ${value.output}; it ${child.status} with ${child.output}`);
@@ -201,9 +206,7 @@ class Judgement {
     if (child?.kind !== "child" || child.value.state !== "ended") return this.#bad(`${key} ended before its child`);
     const { status, output } = child.value;
     const end =
-      status === "completed"
-        ? { success: true, output: String(output) }
-        : { success: false, cause: "run_terminated" };
+      status === "completed" ? { success: true, output: String(output) } : { success: false, cause: "run_terminated" };
     this.#plain.settle(key, { value: end });
   }
 
@@ -220,7 +223,8 @@ class Judgement {
       (outcome.status === "completed"
         ? outcome.output === output
         : outcome.error.name === error?.name && outcome.error.message === error.message);
-    if (!same) this.#bad(`ended as ${JSON.stringify({ status, output, error })}, plainly as ${JSON.stringify(outcome)}`);
+    if (!same)
+      this.#bad(`ended as ${JSON.stringify({ status, output, error })}, plainly as ${JSON.stringify(outcome)}`);
   }
 
   /** What was given up keeps neither its place in a queue nor its timer, nor an event that nobody saw. */
@@ -238,7 +242,9 @@ class Judgement {
       const call = calls.get(key);
       for (const { input, attempt } of executions) {
         if (!call || JSON.stringify(call.input) !== JSON.stringify(input))
-          this.#bad(`attempt ${attempt} of a task ran with ${JSON.stringify(input)}, which plain execution does not call`);
+          this.#bad(
+            `attempt ${attempt} of a task ran with ${JSON.stringify(input)}, which plain execution does not call`,
+          );
         if (attempt > 1 && !this.#isToRetry(call.key, attempt - 1))
           this.#bad(`attempt ${attempt} of ${call.key} ran, and the one before is not recorded as failed`);
       }
@@ -248,15 +254,16 @@ class Judgement {
   #isToRetry(key: string, attempts: number): boolean {
     return this.#run.records.some(
       (record) =>
-        record.kind === "task" && record.key === key && record.value.state === "retrying" && record.value.attempts === attempts,
+        record.kind === "task" &&
+        record.key === key &&
+        record.value.state === "retrying" &&
+        record.value.attempts === attempts,
     );
   }
 
   async #checkConfluence(): Promise<void> {
     const { plan } = this.#evidence;
     const { site, seen } = this.#run.input;
-    // An invocation whose time runs out is an attempt that no program knows of.
-    if ([...this.#evidence.runs.values()].some(({ records }) => records.some(isOutOfTime))) return;
     if (!isConfluent(planAt(plan, site))) return;
     const expected = await aPriori(plan, site, seen).catch(({ name, message }: Error) => `${name}: ${message}`);
     const { status, output, error } = this.#run;
@@ -267,10 +274,6 @@ class Judgement {
   #bad(message: string): never {
     throw new Violation("MODEL", `${this.#run.id} (${this.#run.input.site}) ${message}`);
   }
-}
-
-function isOutOfTime({ kind, value }: HistoryRecord): boolean {
-  return kind === "task" && value.state !== "completed" && value.error.code === "OUT_OF_TIME";
 }
 
 function indexOf(key: string): number {

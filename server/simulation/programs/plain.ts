@@ -5,7 +5,17 @@
  */
 import { entryKey, inputHash } from "@aikirun/protocol/canonical";
 import { VERSION, WORKFLOW } from "./durable.js";
-import { type Calls, type ChildInput, type ChildResult, carryOut, MAX_ATTEMPTS, type Plan, planAt, type Received, type TaskInput } from "./program.js";
+import {
+  type Calls,
+  type ChildInput,
+  type ChildResult,
+  carryOut,
+  MAX_ATTEMPTS,
+  type Plan,
+  planAt,
+  type Received,
+  type TaskInput,
+} from "./program.js";
 
 /** Of another class than `Promise`, as a call's is, so that awaiting it takes as many turns. */
 class Plain<Value> extends Promise<Value> {
@@ -201,4 +211,3 @@ export function taskFailed(task: string, attempts: number, message: string): Err
   const text = `Task ${task} failed after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}: ${message}`;
   return Object.assign(new Error(text), { name: "TaskFailedError" });
 }
-

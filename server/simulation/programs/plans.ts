@@ -21,7 +21,8 @@ function fails(): fc.Arbitrary<number> {
   return fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.nat(MAX_ATTEMPTS) });
 }
 
-const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.array(arbitrary, { minLength: 1, maxLength: MOST_PARTS, size: "max" });
+const some = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.array(arbitrary, { minLength: 1, maxLength: MOST_PARTS, size: "max" });
 
 export const plans: fc.Arbitrary<Plan> = fc.letrec<{ program: Plan; plan: Plan; combined: Plan }>((tie) => ({
   program: fc.oneof(

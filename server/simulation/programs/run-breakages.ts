@@ -1,6 +1,7 @@
 /** Second half of `npm run simulate:breakages`: each of these breakages must be caught within this many random programs. */
-import { caughtByPrograms } from "./caught.js";
+
 import { PROGRAM_BREAKAGES } from "./breakages.js";
+import { caughtByPrograms } from "./caught.js";
 
 const MOST = 2_000;
 
@@ -14,6 +15,8 @@ for (const breakage of PROGRAM_BREAKAGES) {
   console.log(`${caught ? "caught" : "ALIVE "}  ${breakage.name.padEnd(66)} ${found}`);
 }
 console.log(
-  alive === 0 ? `All ${PROGRAM_BREAKAGES.length} breakages were caught.` : `${alive} of ${PROGRAM_BREAKAGES.length} are alive.`,
+  alive === 0
+    ? `All ${PROGRAM_BREAKAGES.length} breakages were caught.`
+    : `${alive} of ${PROGRAM_BREAKAGES.length} are alive.`,
 );
 process.exit(alive === 0 ? 0 : 1);

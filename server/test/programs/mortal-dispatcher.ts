@@ -70,7 +70,9 @@ export class MortalDispatcher {
       get: (target, verb: keyof RunStore) => {
         if (verb === "now") return target.now;
         return (...args: never[]) => {
-          const statement = this.#isDead ? undefined : (target[verb] as (...args: never[]) => Promise<unknown>)(...args);
+          const statement = this.#isDead
+            ? undefined
+            : (target[verb] as (...args: never[]) => Promise<unknown>)(...args);
           return statement ? this.#whileAlive(statement) : new Promise(() => {});
         };
       },

@@ -18,7 +18,7 @@ import type { Store } from "../../src/store/port.js";
 import { MortalDispatcher } from "./mortal-dispatcher.js";
 
 const NS = "default";
-const ROUTE: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs: 5_000, concurrency: 10_000 };
+const ROUTE: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs: 30_000, concurrency: 10_000 };
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 const CRASH_EVERY_MS = 120;
 /** After this nothing fails any more. */

@@ -27,12 +27,15 @@ test(`${PROGRAMS} random programs end as plain execution does, on Postgres, whil
 }, async () => {
   const stores = opened.map(({ store }) => store);
   const sums: Record<string, number> = { programs: 0 };
-  const property = fc.asyncProperty(fc.array(cases, { minLength: 1, maxLength: AT_ONCE, size: "max" }), async (some) => {
-    await db.pool.query(EMPTY);
-    const figures: Figures = await runOnPostgres(some, stores);
-    sums["programs"] = (sums["programs"] ?? 0) + some.length;
-    for (const [name, count] of Object.entries(figures)) sums[name] = (sums[name] ?? 0) + count;
-  });
+  const property = fc.asyncProperty(
+    fc.array(cases, { minLength: 1, maxLength: AT_ONCE, size: "max" }),
+    async (some) => {
+      await db.pool.query(EMPTY);
+      const figures: Figures = await runOnPostgres(some, stores);
+      sums["programs"] = (sums["programs"] ?? 0) + some.length;
+      for (const [name, count] of Object.entries(figures)) sums[name] = (sums[name] ?? 0) + count;
+    },
+  );
   const shrinkMs = 120_000;
   for (let seed = SEED; (sums["programs"] ?? 0) < PROGRAMS; seed += 1_000)
     await fc.assert(property, { seed, numRuns: 1, interruptAfterTimeLimit: shrinkMs, markInterruptAsFailure: true });
