@@ -147,8 +147,8 @@ describe("false divergence in concurrent branches:", LONG, () => {
         name: "step",
         async handler(name: string) {
           executed.push(name);
-          // A and B are done before C is, so that D starts from a history of all three.
-          if (name === "c") await delay(80);
+          // C is recorded first, and A and B while D is under way: replay comes to D before anybody has asked for B.
+          if (name === "a") await delay(80);
           if (name !== "d" || executed.filter((one) => one === "d").length > 1) return name;
           began.open();
           return new Promise<string>(() => {});

@@ -30,9 +30,14 @@ const SETTINGS = {
 export class MortalDispatcher {
   readonly leaseMs = LEASE_MS;
   readonly dispatcher: Dispatcher;
+  readonly #death: Promise<undefined>;
   #isDead = false;
+  #die: () => void = () => {};
 
   constructor({ store, route, deliver, onError }: MortalOptions) {
+    this.#death = new Promise((resolve) => {
+      this.#die = () => resolve(undefined);
+    });
     const delivery: Delivery = {
       route: () => route,
       deliver: (_route, _ns, request, signal) => this.#whileAlive(deliver(request, signal)),
@@ -48,6 +53,7 @@ export class MortalDispatcher {
   /** Between two instructions: what was sent may still arrive, and nothing comes back. */
   die(): void {
     this.#isDead = true;
+    this.#die();
   }
 
   /** Undefined: the connection broke. */
@@ -57,12 +63,7 @@ export class MortalDispatcher {
       if (error instanceof StoreUnavailable) return undefined;
       throw error;
     });
-    return Promise.race([outcome, this.#death()]);
-  }
-
-  async #death(): Promise<undefined> {
-    while (!this.#isDead) await new Promise((resolve) => setTimeout(resolve, 20));
-    return undefined;
+    return Promise.race([outcome, this.#death]);
   }
 
   #link(store: RunStore): RunStore {

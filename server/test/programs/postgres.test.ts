@@ -36,7 +36,7 @@ test(`${PROGRAMS} random programs end as plain execution does, on Postgres, whil
       for (const [name, count] of Object.entries(figures)) sums[name] = (sums[name] ?? 0) + count;
     },
   );
-  const shrinkMs = 120_000;
+  const shrinkMs = 40_000;
   for (let seed = SEED; (sums["programs"] ?? 0) < PROGRAMS; seed += 1_000)
     await fc.assert(property, { seed, numRuns: 1, interruptAfterTimeLimit: shrinkMs, markInterruptAsFailure: true });
   // All of it has happened.
