@@ -33,7 +33,7 @@ function rowOf(rows: ReadonlyMap<string, Row>, ns: string, runId: string): Row |
 }
 
 /** Changes the row around a commit: before it is judged, and after it was written. */
-function aroundCommit(change: {
+export function aroundCommit(change: {
   before?: (commit: Commit, row: Row) => Commit;
   after?: (commit: Commit, row: Row) => void;
 }): NonNullable<Breakage["store"]> {
@@ -428,7 +428,7 @@ export const BREAKAGES: readonly Breakage[] = [
 const GOES_ON: Checkpointed = { type: "committed", records: [], answer: false };
 
 /** Replay that makes something else of what comes back for a checkpoint. */
-function aroundCheckpoint(
+export function aroundCheckpoint(
   change: (checkpointed: Promise<Checkpointed>) => Checkpointed | Promise<Checkpointed>,
 ): NonNullable<Breakage["execute"]> {
   return ({ checkpoint, ...options }) =>

@@ -27,6 +27,20 @@ import { type WorkflowName, workflows } from "./workflows.js";
 export interface WorldOptions {
   readonly trace?: boolean;
   readonly breakage?: Breakage;
+  /** Other runs than the fixed workflows of the users. */
+  readonly cast?: (world: Surroundings, ledger: Ledger) => Cast;
+}
+
+/** Who acts in a world instead of the users, and with which code. */
+export interface Cast {
+  /** What still has to be done. */
+  readonly busy: number;
+  arrive(): void;
+  code(workflow: string, invocation: Invocation, process: Process): ServableVersion;
+  /** Looks at every statement. */
+  watch(store: RunStore): RunStore;
+  /** After every run has ended. Throws what is wrong. */
+  judge(): Promise<void>;
 }
 
 export interface Report {
@@ -79,12 +93,13 @@ class World {
   readonly #nemesis: Nemesis;
   readonly #users: Users;
   readonly #timetable: Timetable;
+  readonly #cast: Cast | undefined;
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
   readonly #checkpoints: boolean;
   #violation: Error | undefined;
 
-  constructor(seed: number, { trace = false, breakage }: WorldOptions) {
+  constructor(seed: number, { trace = false, breakage, cast }: WorldOptions) {
     this.#breakage = breakage;
     const random = new Random(seed);
     this.#random = random;
@@ -115,7 +130,6 @@ class World {
       fail: (error) => this.#fail(error),
       breaks: breakage?.schedules,
     });
-    this.#store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
     this.#surroundings = {
       random,
       scheduler: this.#scheduler,
@@ -127,6 +141,9 @@ class World {
       fresh: () => this.#ledger.fresh(),
       fail: (error) => this.#fail(error),
     };
+    this.#cast = cast?.(this.#surroundings, this.#ledger);
+    const store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
+    this.#store = this.#cast?.watch(store) ?? store;
     this.#nemesis = new Nemesis(this.#surroundings);
     this.#users = new Users(this.#surroundings);
     this.#instances = ["ep1", "ep2"].map((name) => this.#instance(name));
@@ -135,19 +152,21 @@ class World {
 
   async run(): Promise<Report> {
     const scheduler = this.#scheduler;
-    const users = this.#random.int(1, 3);
+    const users = this.#cast ? 0 : this.#random.int(1, 3);
     for (let i = 0; i < users; i++) this.#users.arrive();
+    this.#cast?.arrive();
     this.#users.operate();
-    await this.#timetable.open();
+    if (!this.#cast) await this.#timetable.open();
     if (this.#faults.rate > 0) this.#nemesis.lurk();
     else if (this.#random.chance(0.4)) this.#nemesis.deploy();
     scheduler.after(this.#random.int(200, 700), undefined, "heal", () => {
       this.#nemesis.heal();
-      this.#timetable.close();
+      if (!this.#cast) this.#timetable.close();
     });
     await scheduler.run(() => this.#violation !== undefined || this.#finished(), MAX_EVENTS);
     if (!this.#violation && !this.#finished()) this.#fail(new Violation("HANG", this.#unfinished()));
     await scheduler.run(() => this.#violation !== undefined, AFTERMATH_EVENTS);
+    if (!this.#violation) await this.#cast?.judge().catch((error: unknown) => this.#fail(error));
     return {
       traceHash: scheduler.traceHash,
       events: scheduler.events,
@@ -168,7 +187,7 @@ class World {
   }
 
   #finished(): boolean {
-    if (this.#users.busy > 0 || !this.#timetable.over) return false;
+    if ((this.#cast ?? this.#users).busy > 0 || !this.#timetable.over) return false;
     for (const row of this.#runs.rows.values()) if (!row.end) return false;
     return true;
   }
@@ -220,7 +239,7 @@ class World {
     const { scheduler, random, faults, replicas, now, fail } = this.#surroundings;
     const record = checkpointLink({ scheduler, random, faults, replicas, fail });
     const code = (workflow: string, invocation: Invocation, process: Process) =>
-      this.#code(workflow, invocation, process);
+      this.#cast?.code(workflow, invocation, process) ?? this.#code(workflow, invocation, process);
     const ledger = this.#ledger;
     const execution = this.#breakage?.execute ?? execute;
     return new Instance({ scheduler, random, faults, ledger, record, now, code, execute: execution }, name);

@@ -1,0 +1,6 @@
+import { test } from "vitest";
+import { programsEndAsPlainly } from "./in-virtual-time.js";
+
+test("5,000 random programs end as plain execution does, seed 1", { timeout: 300_000 }, () =>
+  programsEndAsPlainly(1, 5_000),
+);
