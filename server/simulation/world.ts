@@ -187,7 +187,7 @@ class World {
   }
 
   #finished(): boolean {
-    if ((this.#cast ?? this.#users).busy > 0 || !this.#timetable.over) return false;
+    if (this.#cast ? this.#cast.busy > 0 : this.#users.busy > 0 || !this.#timetable.over) return false;
     for (const row of this.#runs.rows.values()) if (!row.end) return false;
     return true;
   }
