@@ -6,6 +6,7 @@ import type { Logger } from "../logger.js";
 import { recordable } from "../record.js";
 import { retryDelayMs } from "../retry.js";
 import { check } from "../schema.js";
+import type { TaskContext } from "../task.js";
 import type { StartableTask } from "./calls.js";
 import type { Host } from "./host.js";
 import { decodeInput } from "./input-address.js";
@@ -31,12 +32,19 @@ export interface AttemptSurroundings {
   readonly run: PushedRun;
   readonly host: Host;
   readonly logger: Logger;
+  readonly perform?: Perform;
 }
+
+/** Carries out an attempt: `run` calls the task's own handler, `input` is as it was recorded. */
+export type Perform = (
+  task: { readonly name: string; readonly input: unknown; run(): unknown },
+  context: TaskContext,
+) => unknown;
 
 /** Starts the attempt; `onEnd` is called once, never before this returns, and not at all after `abandon`. */
 export function startAttempt(
   task: StartableTask,
-  { run, host, logger }: AttemptSurroundings,
+  { run, host, logger, perform: performWith }: AttemptSurroundings,
   onEnd: (outcome: AttemptOutcome) => void,
 ): RunningAttempt {
   const { call, key, taskAttempt } = task;
@@ -83,7 +91,9 @@ export function startAttempt(
     }
     let result: unknown;
     try {
-      result = await call.run(input, context);
+      const own = (): unknown => call.run(input, context);
+      const recorded = decodeInput(task.input);
+      result = await (performWith ? performWith({ name: call.name, input: recorded, run: own }, context) : own());
     } catch (error) {
       return fail(error);
     }

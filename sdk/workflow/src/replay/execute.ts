@@ -13,7 +13,7 @@ import { consoleLogger, type Logger, loggerFrom, logTo } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
 import { check } from "../schema.js";
 import type { ServableVersion } from "../workflow.js";
-import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
+import { type AttemptOutcome, type Perform, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
 import { divergenceOf, likenessOf } from "./divergence.js";
 import { History } from "./history.js";
@@ -46,6 +46,8 @@ export interface ExecuteOptions {
   readonly warnsOfPlainAwaits?: boolean;
   /** Commits what was done since the last time and tells what else came. Absent: only the answer is committed. */
   readonly checkpoint?: Checkpoint;
+  /** Stands between attempts and the tasks' own handlers. Absent: the handlers are called. */
+  readonly perform?: Perform;
 }
 
 export type Execution =
@@ -370,8 +372,8 @@ class Invocation {
   }
 
   #start(task: StartableTask): void {
-    const { run } = this.#options;
-    const surroundings = { run, host: this.#host, logger: this.#logger };
+    const { run, perform } = this.#options;
+    const surroundings = { run, host: this.#host, logger: this.#logger, ...(perform && { perform }) };
     const attempt = startAttempt(task, surroundings, (outcome) => {
       this.#running.delete(task.key);
       if (outcome.command.type === "task.retry") this.#calls.awaitNextAttempt(task);

@@ -2,6 +2,7 @@
 export { defaultHost } from "../default-host.js";
 export { consoleLogger, type Logger } from "../logger.js";
 export type { ServableVersion } from "../workflow.js";
+export type { Perform } from "./attempt.js";
 export {
   type Checkpoint,
   type Checkpointed,
