@@ -91,9 +91,10 @@ export function startAttempt(
     }
     let result: unknown;
     try {
-      const own = (): unknown => call.run(input, context);
-      const recorded = decodeInput(task.input);
-      result = await (performWith ? performWith({ name: call.name, input: recorded, run: own }, context) : own());
+      const { name } = call;
+      result = await (performWith
+        ? performWith({ name, input: decodeInput(task.input), run: () => call.run(input, context) }, context)
+        : call.run(input, context));
     } catch (error) {
       return fail(error);
     }
