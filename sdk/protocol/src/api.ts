@@ -153,19 +153,6 @@ export const historyPageSchema = z.strictObject({
   next: z.number().int().optional(),
 });
 export type HistoryPage = z.infer<typeof historyPageSchema>;
-/** A run in a file with all that is recorded of it: `aiki runs history --json`. Other members are left out. */
-export const recordedRunSchema = z.object({
-  run: z.object({
-    id: runIdSchema,
-    workflow: nameSchema,
-    version: versionSchema,
-    reference: referenceIdSchema.optional(),
-    input: jsonSchema.optional(),
-    runAttempt: z.number().int(),
-    createdAt: instantSchema,
-  }),
-  records: historyPageSchema.shape.records,
-});
 export const historyQuerySchema = z.strictObject({
   after: z.coerce.number().int().min(0).optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.commands).optional(),

@@ -2,6 +2,7 @@
 import { AikiError, LIMITS, type Run } from "@aikirun/protocol";
 import type { Store } from "@aikirun/server/testing";
 import { NAMESPACE } from "./network.js";
+import type { Orchestrators } from "./orchestrators.js";
 import { stuck } from "./waits-text.js";
 import type { World } from "./world.js";
 
@@ -12,16 +13,18 @@ const LIVE = ["scheduled", "queued", "running", "suspended", "paused", "stalled"
 export class Ends {
   readonly #world: World;
   readonly #store: Store;
+  readonly #orchestrators: Orchestrators;
 
-  constructor(world: World, store: Store) {
+  constructor(world: World, store: Store, orchestrators: Orchestrators) {
     this.#world = world;
     this.#store = store;
+    this.#orchestrators = orchestrators;
   }
 
   /** Rejects with `RUN_STUCK` when the run does not end, or not in so much virtual time. */
   async ended(runId: string, withinMs: number = LIMITS.durationMs): Promise<Run> {
     const limit = this.#world.clock.now + withinMs;
-    const passed = await this.#world.pass(limit, () => this.#hasEnded(runId));
+    const passed = await this.#world.pass(limit, () => this.#orchestrators.hasEnded(runId));
     const run = await this.#read(runId);
     if (passed === "done") return run;
     throw await stuck(this.#store, [run], passed === "later" ? limit : undefined);
@@ -39,19 +42,16 @@ export class Ends {
 
   /** As a client waits. With a timeout, so much virtual time passes if the run does not end before. */
   async wait(runId: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
+    await this.#read(runId);
     if (timeoutMs === undefined && !signal) return { ended: true, run: await this.ended(runId) };
     const limit = this.#world.clock.now + (timeoutMs ?? LIMITS.durationMs);
-    const passed = await this.#world.pass(limit, async () => signal?.aborted || this.#hasEnded(runId));
+    const passed = await this.#world.pass(limit, () => signal?.aborted || this.#orchestrators.hasEnded(runId));
     if (signal?.aborted) throw new AikiError("ABORTED", "The wait was given up by its own signal.");
     const run = await this.#read(runId);
     if (passed === "done") return { ended: true, run };
     if (timeoutMs === undefined) throw await stuck(this.#store, [run], passed === "later" ? limit : undefined);
     this.#world.clock.moveTo(limit);
     return { ended: false, run };
-  }
-
-  async #hasEnded(runId: string): Promise<boolean> {
-    return (await this.#read(runId)).endedAt !== undefined;
   }
 
   async #read(runId: string): Promise<Run> {

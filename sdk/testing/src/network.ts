@@ -5,7 +5,6 @@ import type { Endpoint, EndpointOptions } from "./endpoint.js";
 import type { FaultPlan } from "./faults.js";
 import type { Orchestrators, Process } from "./orchestrators.js";
 import type { Versions } from "./versions.js";
-import { wireCopy } from "./wire-copy.js";
 import type { World } from "./world.js";
 
 export interface NetworkOptions {
@@ -35,7 +34,7 @@ export function network(options: NetworkOptions): (process: Process) => Delivery
       );
       return undefined;
     },
-    deliver: (_route, _ns, request, signal) => deliver(options, process, wireCopy(request), signal),
+    deliver: (_route, _ns, request, signal) => deliver(options, process, request, signal),
   });
 }
 
@@ -56,17 +55,12 @@ function deliver(
     if (faults.strikes("failDelivery", run)) return answer(REFUSED);
     const doubled = faults.strikes("doublePush", run);
     const first = endpoint().handle(request, signal);
-    if (doubled)
-      void endpoint()
-        .handle(wireCopy(request), signal)
-        .catch((error) => world.blame(error));
-    first.then(
-      (outcome) => {
-        if (process.alive && faults.strikes("crash", run)) return orchestrators().crash();
-        answer(faults.strikes("loseAnswer", run) ? LOST : outcome);
-      },
-      (error) => world.blame(error),
-    );
+    const blame = (error: unknown): void => world.blame(error);
+    if (doubled) endpoint().handle(request, signal).catch(blame);
+    first.then((outcome) => {
+      if (process.alive && faults.strikes("crash", run)) return orchestrators().crash();
+      answer(faults.strikes("loseAnswer", run) ? LOST : outcome);
+    }, blame);
   });
 }
 

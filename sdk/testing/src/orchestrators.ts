@@ -1,5 +1,6 @@
 /** The orchestrator of a test: the product's dispatcher on virtual time. After a crash there is another one. */
 import { type Delivery, DISPATCH_DEFAULTS, Dispatcher, type Store, type Timers } from "@aikirun/server/testing";
+import { soon } from "./real-time.js";
 import type { World } from "./world.js";
 
 export interface OrchestratorsOptions {
@@ -22,6 +23,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 export class Orchestrators {
   readonly #options: OrchestratorsOptions;
+  readonly #ended = new Set<string>();
   #process: Process = { alive: false };
   #dispatcher: Dispatcher;
 
@@ -33,6 +35,10 @@ export class Orchestrators {
   /** The one that lives. */
   get current(): Dispatcher {
     return this.#dispatcher;
+  }
+
+  hasEnded(runId: string): boolean {
+    return this.#ended.has(runId);
   }
 
   /** Nothing that this one does from now on arrives anywhere; what it holds is free when its leases have run out. */
@@ -53,6 +59,7 @@ export class Orchestrators {
       settings: { scanMs: NEVER, idleScanMs: NEVER },
       onError: (error) => world.blame(error),
     });
+    dispatcher.hub.watchEnds((_ns, runId) => this.#ended.add(runId));
     dispatcher.start();
     return dispatcher;
   }
@@ -62,7 +69,7 @@ export class Orchestrators {
     return {
       monotonic: () => world.clock.now,
       after: (ms, run) => world.clock.after(ms, () => process.alive && run()),
-      soon: queueMicrotask,
+      soon,
       random,
       newId,
     };

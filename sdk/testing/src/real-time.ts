@@ -1,7 +1,10 @@
 /** The real event loop, as it was before a test replaced its timers. */
 import { defaultHost } from "@aikirun/workflow/replay";
 
-const { setTimeout, clearTimeout } = globalThis;
+const { setTimeout, clearTimeout, queueMicrotask } = globalThis;
+
+/** Calls back once the code that runs now has come to its end. */
+export const soon = (callback: () => void): void => queueMicrotask(callback);
 
 /** Calls back after `ms` of real time. Returns what prevents it. */
 export function afterRealMs(ms: number, callback: () => void): () => void {

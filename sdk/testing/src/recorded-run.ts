@@ -1,5 +1,6 @@
-import { AikiError, type HistoryPage, type Run } from "@aikirun/protocol";
+import { AikiError, type HistoryPage, historyPageSchema, type Run, runSchema } from "@aikirun/protocol";
 import type { Store } from "@aikirun/server/testing";
+import * as z from "zod";
 import { NAMESPACE } from "./network.js";
 import { wireCopy } from "./wire-copy.js";
 
@@ -8,6 +9,14 @@ export interface RecordedRun {
   readonly run: Run;
   readonly records: HistoryPage["records"];
 }
+
+/** What a replay needs of one. Whatever else a newer or older version prints is left out. */
+export const recordedRunSchema = z.object({
+  run: runSchema
+    .pick({ id: true, workflow: true, version: true, input: true, reference: true, runAttempt: true, createdAt: true })
+    .strip(),
+  records: historyPageSchema.shape.records,
+});
 
 const PAGE_RECORDS = 1_000;
 const PAGE_BYTES = 64 * 1024 * 1024;

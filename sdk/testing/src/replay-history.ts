@@ -1,7 +1,9 @@
-import { AikiError, type Divergence, type PushedRun, recordedRunSchema } from "@aikirun/protocol";
+import { AikiError, type Divergence, type PushedRun } from "@aikirun/protocol";
 import type { Logger, ServableVersion } from "@aikirun/workflow";
 import { compare, defaultHost } from "@aikirun/workflow/replay";
+import type * as z from "zod";
 import { divergenceText } from "./divergence-text.js";
+import { recordedRunSchema } from "./recorded-run.js";
 
 export type Replayed =
   | { readonly fits: true }
@@ -43,7 +45,7 @@ export async function replayHistory(version: ServableVersion, recorded: unknown)
   return { fits: false, reason: `${divergenceText(divergence)}${failed}`, divergence };
 }
 
-type Recorded = ReturnType<typeof recordedRunSchema.parse>;
+type Recorded = z.infer<typeof recordedRunSchema>;
 
 function parse(recorded: unknown): Recorded {
   const parsed = recordedRunSchema.safeParse(recorded);

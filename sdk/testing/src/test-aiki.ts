@@ -143,7 +143,7 @@ function assemble(options: TestAikiOptions) {
   const record = checkpoints ? recorder(wires) : undefined;
   const endpoint = new Endpoint({ world, versions, tasks, random: chance(), logger, record });
   const orchestrators = new Orchestrators({ world, store, random: chance(), newId, delivery: network(wires) });
-  const ends = new Ends(world, store);
+  const ends = new Ends(world, store, orchestrators);
   const client = testClient({ world, store, orchestrators, newId, ends });
   return { world, store, tasks, faults, client, ends };
 }
