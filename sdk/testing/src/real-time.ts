@@ -2,6 +2,10 @@
 import { defaultHost } from "@aikirun/workflow/replay";
 
 const { setTimeout, clearTimeout, queueMicrotask } = globalThis;
+const now = performance.now.bind(performance);
+
+/** Milliseconds since some fixed point. */
+export const realMs = (): number => now();
 
 /** Calls back once the code that runs now has come to its end. */
 export const soon = (callback: () => void): void => queueMicrotask(callback);

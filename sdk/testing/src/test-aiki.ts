@@ -108,9 +108,8 @@ export function testAiki(options: TestAikiOptions): TestAiki {
       return handles.reverse().map(testRun);
     },
     async advance(duration) {
-      const limit = world.clock.now + durationMs(duration, "The time to advance by");
-      await world.pass(limit, () => false);
-      world.clock.moveTo(limit);
+      const ms = durationMs(duration, "The time to advance by");
+      await world.pass({ ms, asked: true, wholly: true }, () => false);
     },
     settle: ({ within } = {}) => ends.allEnded(msOf(within)),
     calls: <Wire, Output>(task: Task<Wire, Output>) =>

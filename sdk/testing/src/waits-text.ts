@@ -6,13 +6,17 @@ import { NAMESPACE } from "./network.js";
 /** The runs of a chain of children that are told of. */
 const MOST_RUNS = 10;
 
-/** Runs that were to end and do not. `until`: something is still to come, after that instant. */
-export async function stuck(store: Store, runs: readonly Run[], until: number | undefined): Promise<AikiError> {
+/** Some of the runs that were to end and do not. `why` completes the sentence that says so. */
+export async function stuck(
+  store: Store,
+  runs: readonly Run[],
+  why: string,
+  count: number = runs.length,
+): Promise<AikiError> {
   const shown = await withChildren(store, runs);
-  const when = until === undefined ? ", and nothing is due any more" : ` by ${new Date(until).toISOString()}`;
   const lines = shown.map((run) => `  ${nameOf(run)} is ${run.status}: ${reasonOf(run)}`);
-  const what = runs.length === 1 ? "A run has not ended" : `${runs.length} runs have not ended`;
-  return new AikiError("RUN_STUCK", `${what}${when}.\n${lines.join("\n")}`, {
+  const what = count === 1 ? "A run has not ended" : `${count} runs have not ended`;
+  return new AikiError("RUN_STUCK", `${what}${why}.\n${lines.join("\n")}`, {
     details: { runs: shown.map(({ id, status, waitsFor }) => ({ id, status, waitsFor })) },
   });
 }

@@ -142,6 +142,43 @@ describe("a result", () => {
   });
 });
 
+it("tells of a run that goes on and on before the test runner loses its patience", async () => {
+  const minutesV1 = workflow({ name: "minutes" }).v("1.0.0", {
+    async handler(run) {
+      for (;;) await run.sleep("a minute", { minutes: 1 });
+    },
+  });
+  const aiki = testAiki({ workflows: [minutesV1] });
+  const run = await aiki.start(minutesV1);
+  await expect(run.result()).rejects.toThrow(/by 2026-01-01T.+, and goes on and on\. Say how much time may pass/);
+});
+
+it("lets several callers wait at once", async () => {
+  const napV1 = workflow({ name: "nap" }).v("1.0.0", {
+    async handler(run, days: number) {
+      await run.sleep("nap", { days });
+      return days;
+    },
+  });
+  const aiki = testAiki({ workflows: [napV1] });
+  const runs = await Promise.all([3, 1, 2].map((days) => aiki.start(napV1, days)));
+  expect(await Promise.all([...runs.map((run) => run.result()), aiki.advance({ days: 1 })])).toEqual([
+    3,
+    1,
+    2,
+    undefined,
+  ]);
+  expect(aiki.now()).toEqual(new Date("2026-01-05T00:00:00Z"));
+});
+
+it("lets no time pass for a run that it does not know", async () => {
+  const aiki = testAiki({ workflows: [orderV1], tasks: [mock(charge, () => ({ receipt: "r" }))] });
+  await aiki.start(orderV1.with("trigger", { type: "delayed", delay: { days: 1 } }), { cents: 1 });
+  const unknown = aiki.client.waitForEnd("run_01kdvdna0007vq7wrdymx3unkn", {});
+  await expect(unknown).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect(aiki.now()).toEqual(new Date("2026-01-01T00:00:00Z"));
+});
+
 describe("a test", () => {
   it("is told which child it does not serve", async () => {
     const aiki = testAiki({ workflows: [parentV1] });
