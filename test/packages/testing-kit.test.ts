@@ -35,6 +35,9 @@ test("a trial of 14 days", async () => {
   await aiki.advance({ hours: 1 });
   equal(aiki.calls(closeAccess).length, 1);
   equal(await run.result(), "free");
+  await trialV1.startMany(aiki.client, Array.from({ length: 50 }, () => "eve"));
+  await aiki.settle();
+  equal(aiki.calls(closeAccess).length, 51);
 });
 `;
 const importing = (runner: string) => `
@@ -105,7 +108,10 @@ describe.each(runners)("$name on Node $node.version", ({ file, head, node, args 
   };
 
   it("passes, and fails when the trial is too short", () => {
-    expect(run(14)).toMatchObject({ status: 0, told: expect.stringMatching(/pass/i) });
+    const right = run(14);
+    expect(right).toMatchObject({ status: 0, told: expect.stringMatching(/pass/i) });
+    // Node 20 warns of many listeners of one signal.
+    expect(right.told).not.toMatch(/MaxListeners/);
     expect(run(13)).toMatchObject({ status: 1, told: expect.stringContaining("completed") });
   });
 });

@@ -96,3 +96,14 @@ it("lets a task use the client of its own test", async () => {
   await aiki.settle();
   expect((await aiki.runs(childV1)).map((run) => [run.id, run.run.status])).toEqual([[id, "completed"]]);
 });
+
+it("waits for the real work of many runs at once", async () => {
+  const manyV1 = workflow({ name: "many" }).v("1.0.0", { handler: (run, ms: number) => slow.start(run, ms) });
+  const aiki = testAiki({ workflows: [manyV1] });
+  await manyV1.startMany(
+    aiki.client,
+    Array.from({ length: 600 }, () => 1),
+  );
+  await aiki.settle();
+  expect((await aiki.runs(manyV1)).filter(({ run }) => run.status === "completed")).toHaveLength(600);
+});

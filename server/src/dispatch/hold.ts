@@ -34,6 +34,8 @@ export interface Shared {
   readonly draining: () => boolean;
   /** Aborts when even what is under way is given up. */
   readonly abort: AbortSignal;
+  /** Called with it. Hundreds of holds would be as many listeners of one signal, which Node 20 takes for a leak. */
+  readonly stops: Set<() => void>;
 }
 
 /** How the holding of a run ended. */
@@ -178,7 +180,7 @@ export class Hold {
    * checkpoint of the work ended the run.
    */
   whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "ended" | "lost" | "stop"> {
-    const { timers, settings, abort } = this.shared;
+    const { timers, settings, abort, stops } = this.shared;
     if (abort.aborted) return Promise.resolve("stop");
     const controller = new AbortController();
     return new Promise((resolve, reject) => {
@@ -189,7 +191,7 @@ export class Hold {
         disarm();
         this.#check = undefined;
         this.#over = undefined;
-        abort.removeEventListener("abort", stop);
+        stops.delete(stop);
       };
       const giveUp = (why: "cancel" | "ended" | "lost" | "stop") => {
         finish();
@@ -211,7 +213,7 @@ export class Hold {
       };
       this.#check = beat;
       this.#over = () => giveUp("ended");
-      abort.addEventListener("abort", stop, { once: true });
+      stops.add(stop);
       arm(settings.leaseMs / 3);
       work(controller.signal).then(
         (done) => {
