@@ -1,4 +1,6 @@
+import { type RecordedRun, replayHistory, testAiki } from "@aikirun/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { aiki } from "../../sdk/cli/test/aiki.js";
 import { payments } from "../fixtures/product/payments.js";
 import { hourly, weekly } from "../fixtures/product/schedule.js";
 import { checkOut } from "../fixtures/product/start.js";
@@ -27,6 +29,15 @@ describe("the code that users are promised, pushed by a real orchestrator", () =
     expect(records.map(({ key }) => key.replace(/[0-9a-f]{64}/, "…"))).toEqual(
       expect.arrayContaining(["task:charge-card:…#0", "event:delivered#0", "child:survey:1.0.0:…#0", "run:#0"]),
     );
+
+    const env = { AIKI_URL: orchestrator.url };
+    const printed = await aiki(["runs", "history", outcome.id, "--json"], { env });
+    const recorded = JSON.parse(printed.stdout) as RecordedRun;
+    expect(await replayHistory(checkoutV1, recorded)).toEqual({ fits: true });
+    const inTest = testAiki({ workflows: [checkoutV1, surveyV1] });
+    const { id } = await checkOut(inTest.client);
+    const run = (await inTest.runs(checkoutV1)).find((one) => one.id === id);
+    expect(statesOf((await run?.history()) as RecordedRun)).toEqual(statesOf(recorded));
   });
 
   it("keeps a schedule for Mondays at nine in Berlin, however often it is deployed", async () => {
@@ -50,3 +61,18 @@ describe("the code that users are promised, pushed by a real orchestrator", () =
     await expect(aiki.getSchedule(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 });
+
+describe("the same code in a user's test", () => {
+  it("gives up on a delivery after three days, and asks for a survey a day later", async () => {
+    const aiki = testAiki({ workflows: [checkoutV1, surveyV1] });
+    const run = await aiki.start(checkoutV1, { customerId: "c1", cents: 1 });
+    await aiki.advance({ days: 3 });
+    expect((await run.refresh()).waitsFor).toEqual([expect.objectContaining({ kind: "sleep", name: "grace" })]);
+    expect(await run.result()).toMatchObject({ survey: { stars: 2 } });
+    expect(aiki.now().getTime() - run.run.createdAt).toBe(4 * 86_400_000);
+  });
+});
+
+function statesOf({ records }: RecordedRun): string[] {
+  return records.map(({ key, value }) => `${key} ${value.state}`).sort();
+}

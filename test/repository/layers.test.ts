@@ -97,6 +97,20 @@ describe("what a layer may touch", () => {
   });
 });
 
+describe("the entry for tests", () => {
+  it("loads no database, no socket and no runtime", () => {
+    const loaded = reachable(["server/src/testing.ts"]);
+    expect(loaded.size).toBeGreaterThan(30);
+    const outside = edges.filter(
+      ({ path, target, typeOnly }) => loaded.has(path) && !typeOnly && !sources.includes(target),
+    );
+    expect(new Set(outside.map(({ target }) => target))).toEqual(
+      new Set(["@aikirun/protocol", "@aikirun/protocol/canonical", "zod"]),
+    );
+    expect([...loaded].filter((path) => /postgres|\/(shell|egress)\//.test(path))).toEqual([]);
+  });
+});
+
 /** These sources and those of the same repository that they load when they run. */
 function reachable(from: readonly string[]): Set<string> {
   const found = new Set(from);

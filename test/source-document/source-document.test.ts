@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { testAiki } from "@aikirun/testing";
 import type { EventDefinition, ServableVersion, WorkflowVersion } from "@aikirun/workflow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root } from "../../scripts/workspaces.js";
@@ -94,5 +95,26 @@ function runPrograms(text: string): void {
       expect(((await sleeps())?.at ?? 0) - handle.run.createdAt).toBeGreaterThanOrEqual(DAY_MS);
       expect(done).toEqual(["restaurant: order-1", "Ada: Order confirmed! Estimated time: 25 mins"]);
     });
+  });
+  it("go on to their ends, days later", async () => {
+    const { trialV1 } = (await import(join(folder, "trial.ts"))) as { trialV1: Trial };
+    const { restaurantOrderV1 } = (await import(join(folder, "restaurant.ts"))) as { restaurantOrderV1: Restaurant };
+    const { done } = (await import(join(folder, "tasks.ts"))) as { done: readonly string[] };
+    const { courierDeliveryV1 } = (await import(join(folder, "courier-workflow.ts"))) as Record<
+      string,
+      ServableVersion
+    >;
+    const aiki = testAiki({ workflows: [trialV1, restaurantOrderV1, courierDeliveryV1 as ServableVersion] });
+    const trial = await aiki.start(trialV1, { userId: "user-123" });
+    const order = await aiki.start(restaurantOrderV1, { orderId: "order-2", customerId: "Eve" });
+    await order.events.restaurantAccepted.send({ estimatedTime: 25 });
+    await aiki.advance({ days: 13 });
+    expect(await order.result()).toEqual({ status: "completed" });
+    expect(done.at(-1)).toBe("mail: Eve");
+    expect((await trial.refresh()).status).toBe("suspended");
+    await aiki.advance({ days: 1 });
+    expect(await trial.result()).toBeUndefined();
+    const tasks = (await trial.history()).records.filter(({ kind }) => kind === "task");
+    expect(tasks.map(({ key }) => key.split(":")[1])).toEqual(["activate-trial", "downgrade-to-free"]);
   });
 }

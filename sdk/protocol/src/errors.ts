@@ -81,6 +81,10 @@ export const ERROR_CODES = [
   "ORCHESTRATOR_UNREACHABLE",
   "BAD_RESPONSE",
   "ABORTED",
+  // the testing kit
+  "RUN_STUCK",
+  "RUN_NOT_COMPLETED",
+  "TASK_NOT_MOCKED",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -17,7 +17,7 @@ export interface Services {
   >;
   readonly schedules: Pick<Schedules, "wakeAt">;
   readonly endpoints: Endpoints;
-  readonly schemas: Schemas;
+  readonly schemas: Pick<Schemas, "checkInput" | "checkEvent" | "coverEvent">;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;
   /** Absent: pushes carry no checkpoint access. */

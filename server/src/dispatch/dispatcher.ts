@@ -39,6 +39,7 @@ export class Dispatcher {
   readonly #held = new Map<string, Hold>();
   readonly #guests: Guests;
   readonly #abort = new AbortController();
+  readonly #stops = new Set<() => void>();
   readonly #onError: (error: unknown, runId: string | undefined) => void;
   #state: "new" | "running" | "draining" | "stopped" = "new";
   #claiming: Promise<void> | undefined;
@@ -67,6 +68,7 @@ export class Dispatcher {
       cancelSent: (ns, runId) => this.cancelSent(ns, runId),
       draining: () => this.#state !== "running",
       abort: this.#abort.signal,
+      stops: this.#stops,
     };
     this.#guests = new Guests(this.#shared);
     this.#scanMs = this.#shared.settings.scanMs;
@@ -155,6 +157,7 @@ export class Dispatcher {
     await this.#claiming;
     await this.#idleWithin(graceMs);
     this.#abort.abort();
+    for (const stop of [...this.#stops]) stop();
     await this.#idleWithin(graceMs);
     this.#state = "stopped";
   }

@@ -34,6 +34,8 @@ export interface Shared {
   readonly draining: () => boolean;
   /** Aborts when even what is under way is given up. */
   readonly abort: AbortSignal;
+  /** Called with it. Hundreds of holds would be as many listeners of one signal, which Node 20 takes for a leak. */
+  readonly stops: Set<() => void>;
 }
 
 /** How the holding of a run ended. */
@@ -199,7 +201,7 @@ export class Hold {
    * or the run's time is over; `ended`: a checkpoint of the work ended the run.
    */
   whileHeld<T>(work: (signal: AbortSignal) => Promise<T>): Promise<{ done: T } | "cancel" | "ended" | "lost" | "stop"> {
-    const { timers, settings, abort, store } = this.shared;
+    const { timers, settings, abort, stops, store } = this.shared;
     const timeoutAt = this.#timeoutAt();
     if (abort.aborted) return Promise.resolve("stop");
     const controller = new AbortController();
@@ -213,7 +215,7 @@ export class Hold {
         disarmTimeout();
         this.#check = undefined;
         this.#over = undefined;
-        abort.removeEventListener("abort", stop);
+        stops.delete(stop);
       };
       const giveUp = (why: "cancel" | "ended" | "lost" | "stop") => {
         finish();
@@ -242,7 +244,7 @@ export class Hold {
       };
       this.#check = beat;
       this.#over = () => giveUp("ended");
-      abort.addEventListener("abort", stop, { once: true });
+      stops.add(stop);
       arm(settings.leaseMs / 3);
       if (timeoutAt !== undefined) timeOut(timeoutAt);
       if (over) return;

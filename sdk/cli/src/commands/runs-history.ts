@@ -11,6 +11,6 @@ export function runsHistoryCommand(): Command {
       const { aiki, print } = session(command);
       const run = await aiki.getRun(runId);
       const records = await readWholeHistory(aiki, runId, 0);
-      print({ records }, () => records.map(timeline(run.createdAt)).join("\n"));
+      print({ run, records }, () => records.map(timeline(run.createdAt)).join("\n"));
     });
 }

@@ -5,6 +5,7 @@ import { bind, type Logger } from "../logger.js";
 import { recordable } from "../record.js";
 import { delayAfterMs } from "../retry.js";
 import { check } from "../schema.js";
+import type { TaskContext } from "../task.js";
 import { runBindings } from "./bindings.js";
 import type { StartableTask } from "./calls.js";
 import type { Host } from "./host.js";
@@ -31,12 +32,19 @@ export interface AttemptSurroundings {
   readonly run: PushedRun;
   readonly host: Host;
   readonly logger: Logger;
+  readonly perform?: Perform;
 }
+
+/** Carries out an attempt: `run` calls the task's own handler, `input` is as it was recorded. */
+export type Perform = (
+  task: { readonly name: string; readonly input: unknown; run(): unknown },
+  context: TaskContext,
+) => unknown;
 
 /** Starts the attempt; `onEnd` is called once, never before this returns, and not at all after `abandon`. */
 export function startAttempt(
   task: StartableTask,
-  { run, host, logger }: AttemptSurroundings,
+  { run, host, logger, perform: performWith }: AttemptSurroundings,
   onEnd: (outcome: AttemptOutcome) => void,
 ): RunningAttempt {
   const { call, key, taskAttempt } = task;
@@ -87,7 +95,10 @@ export function startAttempt(
     }
     let result: unknown;
     try {
-      result = await call.run(input, context);
+      const { name } = call;
+      result = await (performWith
+        ? performWith({ name, input: decodeInput(task.input), run: () => call.run(input, context) }, context)
+        : call.run(input, context));
     } catch (error) {
       return fail(error);
     }

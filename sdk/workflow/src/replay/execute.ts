@@ -13,7 +13,7 @@ import type { AnyVersion } from "../context.js";
 import { consoleLogger, filtered, type Logger } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
 import { delayAfterMs } from "../retry.js";
-import { type AttemptOutcome, type RunningAttempt, startAttempt } from "./attempt.js";
+import { type AttemptOutcome, type Perform, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
 import { Checks } from "./checks.js";
 import { divergenceOf, likenessOf } from "./divergence.js";
@@ -49,6 +49,8 @@ export interface ExecuteOptions {
   readonly warnsOfPlainAwaits?: boolean;
   /** Commits what was done since the last time and tells what else came. Absent: only the answer is committed. */
   readonly checkpoint?: Checkpoint;
+  /** Stands between attempts and the tasks' own handlers. Absent: the handlers are called. */
+  readonly perform?: Perform;
 }
 
 export type Execution =
@@ -395,8 +397,8 @@ class Invocation {
   }
 
   #start(task: StartableTask): void {
-    const { run } = this.#options;
-    const surroundings = { run, host: this.#host, logger: this.#logger };
+    const { run, perform } = this.#options;
+    const surroundings = { run, host: this.#host, logger: this.#logger, ...(perform && { perform }) };
     const attempt = startAttempt(task, surroundings, (outcome) => {
       this.#running.delete(task.key);
       if (outcome.command.type === "task.retry") this.#calls.awaitNextAttempt(task);

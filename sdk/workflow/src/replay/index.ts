@@ -4,6 +4,7 @@ export { defaultHost } from "../default-host.js";
 export { consoleLogger, type Logger } from "../logger.js";
 export { check } from "../schema.js";
 export type { ServableVersion } from "../workflow.js";
+export type { Perform } from "./attempt.js";
 export {
   type Checkpoint,
   type Checkpointed,
