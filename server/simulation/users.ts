@@ -35,17 +35,17 @@ export class Users {
   }
 
   /** Requeues what stalled, retries what failed and resumes what was left paused, from time to time. */
-  operate(): void {
+  operate(retries: boolean): void {
     const { rows, scheduler, random, fail } = this.#world;
     for (const { status, facts, records } of rows.values()) {
       if (status === "stalled") this.#send(facts.id, { kind: "requeue" }).catch(fail);
       // A pause that was answered "ended" may still arrive, late, at a run that was retried meanwhile.
       if (status === "paused" && this.busy === 0) this.#send(facts.id, { kind: "resume" }).catch(fail);
-      if (status === "failed" && records.length < MAX_RETRIED_RECORDS && random.chance(0.7)) {
+      if (retries && status === "failed" && records.length < MAX_RETRIED_RECORDS && random.chance(0.7)) {
         this.#retry(facts.id).catch(fail);
       }
     }
-    scheduler.after(random.int(20, 150), undefined, "operator", () => this.operate());
+    scheduler.after(random.int(20, 150), undefined, "operator", () => this.operate(retries));
   }
 
   /** Two people may retry one run at the same time. */

@@ -155,7 +155,7 @@ class World {
     const users = this.#cast ? 0 : this.#random.int(1, 3);
     for (let i = 0; i < users; i++) this.#users.arrive();
     this.#cast?.arrive();
-    this.#users.operate();
+    this.#users.operate(!this.#cast);
     if (!this.#cast) await this.#timetable.open();
     if (this.#faults.rate > 0) this.#nemesis.lurk();
     else if (this.#random.chance(0.4)) this.#nemesis.deploy();

@@ -105,7 +105,7 @@ describe("the entry for tests", () => {
       ({ path, target, typeOnly }) => loaded.has(path) && !typeOnly && !sources.includes(target),
     );
     expect(new Set(outside.map(({ target }) => target))).toEqual(
-      new Set(["@aikirun/protocol", "@aikirun/protocol/canonical", "zod"]),
+      new Set(["@aikirun/protocol", "@aikirun/protocol/canonical", "croner", "zod"]),
     );
     expect([...loaded].filter((path) => /postgres|\/(shell|egress)\//.test(path))).toEqual([]);
   });

@@ -13,6 +13,7 @@ import type { AnyVersion } from "../context.js";
 import { consoleLogger, filtered, type Logger } from "../logger.js";
 import { copyJson, recordable } from "../record.js";
 import { delayAfterMs } from "../retry.js";
+import { Activity } from "./activity.js";
 import { type AttemptOutcome, type Perform, type RunningAttempt, startAttempt } from "./attempt.js";
 import { Calls, type StartableTask } from "./calls.js";
 import { Checks } from "./checks.js";
@@ -74,8 +75,6 @@ export type Checkpointed =
   | { readonly type: "unwanted" };
 
 const GRACE_MS = 1_000;
-/** Turns of the event loop without activity after which a handler is at rest. */
-const QUIET_TURNS = 2;
 const NO_ROOM =
   "Aiki: a task's outcome does not fit into this answer, so the task will run again. Return smaller values.";
 const PLAIN_AWAIT = "It runs again on every replay, and may give another value then: put it into a task.";
@@ -102,7 +101,8 @@ class Invocation {
   readonly #history: History;
   readonly #journal: Journal;
   readonly #calls: Calls;
-  readonly #checks = new Checks(() => this.#happened());
+  readonly #checks = new Checks(() => this.#activity.happened());
+  readonly #activity: Activity;
   readonly #running = new Map<string, RunningAttempt>();
   readonly #outcomes: AttemptOutcome[] = [];
   /** Of all results and calls that are not committed yet. */
@@ -112,11 +112,6 @@ class Invocation {
   readonly #news: HistoryRecord[] = [];
   /** The number of the last of them that was shown. */
   #shownN = 0;
-  /** Grows with every call, result and end: tells whether anything happened meanwhile. */
-  #activity = 0;
-  /** How much had happened when nothing more did for a while. */
-  #quietAt = -1;
-  #wake: (() => void) | undefined;
   /** The handler's end. */
   #ended: Command | undefined;
   /** The handler runs because of something that it was shown here. */
@@ -139,6 +134,12 @@ class Invocation {
     this.#options = options;
     this.#host = options.host;
     this.#logger = options.logger ?? consoleLogger;
+    this.#activity = new Activity({
+      host: options.host,
+      checks: this.#checks,
+      isAwaited: () => (this.#outcomes.length > 0 && !this.#outbox.full) || this.#stopped !== undefined,
+      isStopped: () => this.#stopped !== undefined,
+    });
     this.#history = options.history ?? new History(options.records);
     this.#journal = new Journal(this.#history);
     this.#checkpoint = options.checkpoint;
@@ -162,7 +163,7 @@ class Invocation {
     if (signal?.aborted) abandon();
     try {
       void this.#handle();
-      await this.#drained();
+      await this.#activity.drained();
       await this.#replay();
       return await goOn();
     } finally {
@@ -202,7 +203,7 @@ class Invocation {
     } catch (thrown) {
       this.#ended = this.#failure(thrown, retryable);
     }
-    this.#happened();
+    this.#activity.happened();
   }
 
   /** The run's policy is the one that it was started with, else its version's. */
@@ -224,9 +225,9 @@ class Invocation {
   async #replay(): Promise<void> {
     await this.#offerRecords("asked");
     while (this.#journal.offersMore && !this.#ended && !this.#stopped) {
-      const changed = this.#calls.anyAwaited && (await this.#quiet(this.#options.graceMs ?? GRACE_MS));
-      if (!this.#calls.anyAwaited) await this.#happening();
-      await this.#drained();
+      const changed = this.#calls.anyAwaited && (await this.#activity.quiet(this.#options.graceMs ?? GRACE_MS));
+      if (!this.#calls.anyAwaited) await this.#activity.happening();
+      await this.#activity.drained();
       await this.#offerRecords(changed ? "any" : "asked");
     }
   }
@@ -236,10 +237,10 @@ class Invocation {
     return new Promise((resolve) => {
       this.#stepping = true;
       const step = (): void => {
-        if (this.#checks.pending && !this.#stopped) return void this.#drained().then(step);
+        if (this.#checks.pending && !this.#stopped) return void this.#activity.drained().then(step);
         for (let offer = this.#journal.offerNext(wanted); offer; offer = this.#journal.offerNext(wanted)) {
           if (!this.#calls.settleRecorded(offer.record, offer.entry)) continue;
-          this.#activity++;
+          this.#activity.happened();
           return this.#host.afterMicrotasks(step);
         }
         this.#stepping = false;
@@ -264,10 +265,10 @@ class Invocation {
         continue;
       }
       if (this.#ended && !(mayDiverge && this.#calls.asked.length > 0)) return this.#answer();
-      if (!(await this.#rested())) continue;
+      if (!(await this.#activity.rested())) continue;
       const diverges = this.#journal.unasked > 0 && this.#calls.asked.length > 0;
       if (diverges && this.#running.size === 0) {
-        if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) return this.#diverged();
+        if (await this.#activity.quiet(this.#options.graceMs ?? GRACE_MS)) return this.#diverged();
         continue;
       }
       if (!diverges && this.#startTasks()) continue;
@@ -277,11 +278,11 @@ class Invocation {
       }
       if (this.#ended) return this.#answer();
       if (this.#running.size === 0 && this.#calls.anyAwaited) {
-        if (!this.#mayGoOn() || (await this.#quiet(this.#options.graceMs ?? GRACE_MS))) return this.#answer();
+        if (!this.#mayGoOn() || (await this.#activity.quiet(this.#options.graceMs ?? GRACE_MS))) return this.#answer();
         continue;
       }
       if (this.#running.size === 0) this.#warnOfPlainAwait();
-      await this.#happening();
+      await this.#activity.happening();
     }
   }
 
@@ -296,7 +297,7 @@ class Invocation {
       awaitsPlainly.add(this.#options.workflow);
       this.#warnOfPlainAwait();
     }
-    this.#happened();
+    this.#activity.happened();
   }
 
   /** Whether there is something that should not wait for the tasks that still run, or that new ones wait for. */
@@ -333,7 +334,7 @@ class Invocation {
       this.#stepping = true;
       this.#shownN = record.n;
       this.#calls.settleNews(record);
-      await this.#drained();
+      await this.#activity.drained();
       this.#stepping = false;
     }
   }
@@ -349,10 +350,10 @@ class Invocation {
       if (this.#stopped) return undefined;
       if (this.#journal.unasked === 0) return { fits: true };
       if (this.#ended?.type === "run.completed" && asked.length === 0) return { fits: true };
-      if (!(await this.#rested())) continue;
+      if (!(await this.#activity.rested())) continue;
       const atPlainAwait = !this.#ended && !this.#calls.anyAwaited;
-      if (atPlainAwait) await this.#happening();
-      else if (await this.#quiet(this.#options.graceMs ?? GRACE_MS)) break;
+      if (atPlainAwait) await this.#activity.happening();
+      else if (await this.#activity.quiet(this.#options.graceMs ?? GRACE_MS)) break;
     }
     const leftovers = [...this.#journal.leftovers(), ...this.#journal.unclosed()];
     const ended = this.#ended;
@@ -381,7 +382,7 @@ class Invocation {
       this.#beyondHistory = true;
       this.#stepping = true;
       this.#calls.settleFresh(outcome.record);
-      await this.#drained();
+      await this.#activity.drained();
       this.#stepping = false;
     }
   }
@@ -403,7 +404,7 @@ class Invocation {
       this.#running.delete(task.key);
       if (outcome.command.type === "task.retry") this.#calls.awaitNextAttempt(task);
       this.#outcomes.push(outcome);
-      this.#happened();
+      this.#activity.happened();
     });
     this.#running.set(task.key, attempt);
     if (this.#committed) this.#startedLate.add(task.key);
@@ -450,62 +451,7 @@ class Invocation {
   #stop(why: "out of time" | "abandoned"): void {
     this.#stopped ??= why;
     this.#checks.release();
-    this.#happened();
-  }
-
-  #happened(): void {
-    this.#activity++;
-    this.#wake?.();
-  }
-
-  /** Resolves when anything happens. */
-  #happening(): Promise<void> {
-    if ((this.#outcomes.length > 0 && !this.#outbox.full) || this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = undefined;
-        resolve();
-      };
-    });
-  }
-
-  /** Resolves when the handler has gone on as far as it does by itself: microtasks, and checks of schemas. */
-  async #drained(): Promise<void> {
-    do {
-      if (this.#checks.pending && !this.#stopped) await this.#checks.idle();
-      await new Promise<void>((resolve) => this.#host.afterMicrotasks(resolve));
-    } while (this.#checks.pending && !this.#stopped);
-  }
-
-  /**
-   * True once the event loop has turned twice with nothing happening; false as soon as something did. While a schema is
-   * being checked the handler is not at rest, however long nothing happens.
-   */
-  async #rested(): Promise<boolean> {
-    const before = this.#activity;
-    for (let turn = 0; turn < QUIET_TURNS; turn++) {
-      await new Promise<void>((resolve) => this.#host.afterTurn(resolve));
-      if (this.#activity !== before) return false;
-    }
-    if (!this.#checks.pending) return true;
-    await this.#happening();
-    return false;
-  }
-
-  /** True when nothing has happened for so long; false as soon as something did. */
-  async #quiet(ms: number): Promise<boolean> {
-    const before = this.#activity;
-    if (before === this.#quietAt) return true;
-    let stopTimer = (): void => {};
-    const passed = new Promise<void>((resolve) => {
-      stopTimer = this.#host.setTimer(ms, resolve);
-    });
-    await Promise.race([passed, this.#happening()]);
-    stopTimer();
-    // Where the process was blocked meanwhile, input that it has not read yet may still make something happen.
-    if (this.#activity !== before || !(await this.#rested())) return false;
-    this.#quietAt = before;
-    return true;
+    this.#activity.happened();
   }
 
   /** Drops the lines that an earlier invocation has written. */
