@@ -10,6 +10,7 @@ import { Alarm } from "./alarm.js";
 import type { CheckpointOutcome } from "./checkpoint.js";
 import type { Delivery } from "./delivery.js";
 import { Guests } from "./guests.js";
+import { Heads } from "./heads.js";
 import { Hold, type Outcome, type Shared } from "./hold.js";
 import { Hub } from "./hub.js";
 import { EndpointLoad } from "./load.js";
@@ -62,6 +63,7 @@ export class Dispatcher {
       timers,
       settings: { ...DISPATCH_DEFAULTS, ...settings },
       warm: new WarmRuns(),
+      heads: new Heads(),
       load: new EndpointLoad(),
       hub,
       wake: () => this.wake(),

@@ -2,7 +2,7 @@
  * A run in the hands of this process: its state, its unread mail, and every write that keeps or ends the holding.
  * Nothing here decides; `core` does.
  */
-import type { CheckpointBody, ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/protocol";
+import type { CheckpointBody, ExecuteRequest, HistoryCursor, HistoryRecord, HistorySlice } from "@aikirun/protocol";
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, type Input, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
@@ -10,6 +10,7 @@ import { type RunState, stateOf, timeoutAtOf } from "../core/state.js";
 import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
 import { type CheckpointOutcome, recordCheckpoint, STALE } from "./checkpoint.js";
 import type { Delivery, Route } from "./delivery.js";
+import type { Heads } from "./heads.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
 import { isNextPush, type PreparedPush, pushRequest } from "./push-request.js";
@@ -24,6 +25,7 @@ export interface Shared {
   readonly timers: Timers;
   readonly settings: DispatchSettings;
   readonly warm: WarmRuns;
+  readonly heads: Heads;
   readonly load: EndpointLoad;
   readonly hub: Hub;
   /** Some run was made due. */
@@ -58,7 +60,7 @@ export class Hold {
   /** Messages above `state.seen` that were read, in order. */
   mail: readonly Mail[];
   /** Where the history ended when it was last hashed. */
-  #head = START;
+  #head: HistoryCursor;
   #ready: PreparedPush | undefined;
   #knownTimeoutMs: number | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
@@ -73,6 +75,7 @@ export class Hold {
     this.shared = shared;
     this.state = stateOf(run);
     this.mail = run.mail;
+    this.#head = shared.heads.get(run.facts.id, run.fence.epoch, run.records.length) ?? START;
   }
 
   /** Writes a decision. A terminal one that a control message forestalled is to be taken again, with the same answer. */
@@ -309,12 +312,14 @@ export class Hold {
   #ended(commit: Commit): Outcome {
     this.shared.hub.notify(commit.ns, commit.runId, true);
     this.shared.warm.forget(commit.runId);
+    this.shared.heads.forget(commit.runId);
     this.#over?.();
     return ENDED;
   }
 
   #parked(commit: Commit, dueAt: number | null, unread: boolean): Outcome {
     this.shared.hub.notify(commit.ns, commit.runId, false);
+    this.shared.heads.set(commit.runId, commit.fence.epoch, this.#head);
     if (unread) this.shared.wake();
     return { type: "parked", dueAt };
   }
