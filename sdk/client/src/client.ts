@@ -7,13 +7,14 @@ import type {
   ListRunsQuery,
   RegisterEndpointBody,
   RunPage,
+  WorkerClient,
   WorkflowClient,
   WorkflowList,
 } from "@aikirun/protocol";
-import { AikiError, newId } from "@aikirun/protocol/canonical";
+import { AikiError, LIMITS, newId } from "@aikirun/protocol/canonical";
 import { jsonOrThrow } from "./payload.js";
 import { WAIT_RETRY } from "./retry.js";
-import type { ClientOptions } from "./settings.js";
+import { type ClientOptions, resolveSettings } from "./settings.js";
 import { type Transport, transport } from "./transport.js";
 import { waitForEnd } from "./wait-for-end.js";
 
@@ -21,7 +22,7 @@ import { waitForEnd } from "./wait-for-end.js";
  * The orchestrator's HTTP API, typed. Ids of runs and events are made here, so that a request that is sent again
  * after a lost answer is the same request. Every call rejects with an `AikiError`; its `code` says what happened.
  */
-export interface Client extends WorkflowClient {
+export interface Client extends WorkflowClient, WorkerClient {
   /** Newest first; `next` goes into `cursor` to read on. */
   listRuns(query?: ListRunsQuery): Promise<RunPage>;
   /** Records after record `after`, oldest first; `next` is there when more may follow. */
@@ -47,7 +48,7 @@ export interface Client extends WorkflowClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...endpoints(send), ...keys(send) };
+  return { ...runs(send), ...endpoints(send), ...keys(send), ...work(send, options) };
 }
 
 type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
@@ -129,6 +130,19 @@ function keys(send: Transport): Pick<Client, "createKey" | "listKeys" | "revokeK
     },
     publicKeys: async () =>
       (await send<{ keys: Record<string, unknown>[] }>({ method: "GET", path: "/.well-known/jwks.json" })).keys,
+  };
+}
+
+function work(send: Transport, options: ClientOptions): WorkerClient {
+  const path = (verb: string) => `/v1/workers/${verb}`;
+  return {
+    orchestratorUrl: () => resolveSettings(options).url,
+    pollWork: (body, { signal }) => {
+      const holdMs = body.waitMs ?? LIMITS.pollMs;
+      return send({ method: "POST", path: path("poll"), body, signal, holdMs, maxAttempts: 1 });
+    },
+    extendWork: (body) => send({ method: "POST", path: path("extend"), body, maxAttempts: 1 }),
+    answerWork: (body) => send({ method: "POST", path: path("answer"), body, maxAttempts: 1 }),
   };
 }
 

@@ -14,6 +14,14 @@ import type {
   StartRunResult,
   WaitResult,
 } from "./api.js";
+import type {
+  WorkAnswerBody,
+  WorkAnswerResult,
+  WorkExtendAnswer,
+  WorkExtendBody,
+  WorkPollAnswer,
+  WorkPollBody,
+} from "./worker.js";
 
 export interface WorkflowClient {
   startRun(body: StartRunBody): Promise<StartRunResult>;
@@ -30,4 +38,13 @@ export interface WorkflowClient {
   /** At most `LIMITS.batchRuns` runs. One outcome for each, in the order given. */
   multicastEvent(body: MulticastBody): Promise<MulticastResult>;
   cancelRun(runId: string, body: { reason?: string }): Promise<void>;
+}
+
+/** What a worker needs. Nothing here is sent twice by itself: the worker decides what a lost answer means. */
+export interface WorkerClient {
+  /** Where the orchestrator answers, without a slash at its end. Throws `SETTING_INVALID`. */
+  orchestratorUrl(): string;
+  pollWork(body: WorkPollBody, options: { signal?: AbortSignal }): Promise<WorkPollAnswer>;
+  extendWork(body: WorkExtendBody): Promise<WorkExtendAnswer>;
+  answerWork(body: WorkAnswerBody): Promise<WorkAnswerResult>;
 }

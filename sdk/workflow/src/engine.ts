@@ -55,6 +55,7 @@ export interface ChildCall {
   readonly inputSchema: StandardSchemaV1 | undefined;
   readonly reference: string | undefined;
   readonly delayMs: number | undefined;
+  readonly pool: string | undefined;
 }
 
 export interface StartedChild {

@@ -62,11 +62,12 @@ async function call(context: Context, route: Route, options: AppOptions): Promis
   const caller = await authorize(authorization, route, options.authenticate);
   const params = route.params ? parsePart(route.params, req.param(), "path") : {};
   const query = parseQuery(new URL(req.url).searchParams, route);
-  const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
+  const body = route.body ? parsePart(route.body, await readJson(req.raw, route.payloadDepth), "body") : undefined;
   const { services, stopping } = options;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
   const bearer = route.scope === "checkpoint" ? /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] : undefined;
-  return route.handle({ params, query, body, caller, bearer, signal }, services);
+  const gone = () => req.raw.signal;
+  return route.handle({ params, query, body, caller, bearer, signal, gone }, services);
 }
 
 async function authorize(header: string | undefined, route: Route, authenticate: Authenticate): Promise<Caller> {

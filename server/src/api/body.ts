@@ -6,13 +6,13 @@ import type { z } from "zod";
 const ENVELOPE_DEPTH = 2;
 
 /** `{}` when there is no body at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `BODY_TOO_LARGE`, `JSON_TOO_DEEP`, `INVALID_REQUEST`. */
-export async function readJson(request: Request): Promise<unknown> {
+export async function readJson(request: Request, payloadDepth = ENVELOPE_DEPTH): Promise<unknown> {
   const length = request.headers.get("content-length");
   if (length === "0" || (length === null && request.headers.get("transfer-encoding") === null)) return {};
   requireJson(request.headers.get("content-type"));
   const text = decode(await readBytes(request, length));
   if (text.trim() === "") return {};
-  if (jsonTextDepth(text) > LIMITS.jsonDepth + ENVELOPE_DEPTH) {
+  if (jsonTextDepth(text) > LIMITS.jsonDepth + payloadDepth) {
     throw new AikiError("JSON_TOO_DEEP", `The body nests deeper than ${LIMITS.jsonDepth} levels. Send flatter data.`);
   }
   try {

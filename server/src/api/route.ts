@@ -12,6 +12,8 @@ export interface Call<Params, Query, Body> {
   readonly bearer: string | undefined;
   /** Aborts when the client went away or the server stops. Made when asked for: most routes answer before that. */
   signal(): AbortSignal;
+  /** Aborts when the client went away before it had the whole answer. */
+  gone(): AbortSignal;
 }
 
 export interface Reply {
@@ -28,6 +30,8 @@ interface Shape {
   /** What a key needs; `public` routes take none, `checkpoint` routes a push's own token, which they read themselves. */
   readonly scope: Scope | "public" | "checkpoint";
   readonly summary: string;
+  /** Levels of JSON that the body puts around a payload, when they are more than a field's. */
+  readonly payloadDepth?: number;
   /** Schemas of the successful answers, by status. */
   readonly answers: Readonly<Record<number, z.ZodType | "empty" | "text" | "events">>;
 }

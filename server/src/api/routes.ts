@@ -6,11 +6,13 @@ import { keyRoutes } from "./key-routes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
 import { systemRoutes } from "./system.js";
+import { workerRoutes } from "./workers.js";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
   ...eventRoutes,
   ...checkpointRoutes,
+  ...workerRoutes,
   ...endpointRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),

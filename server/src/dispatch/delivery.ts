@@ -17,10 +17,12 @@ export interface Route {
 }
 
 export interface Delivery {
-  /** Undefined: nobody serves this version; the run waits. */
+  /** Undefined: no endpoint serves this version, or the run is for a pool of workers. */
   route(facts: RunFacts): Route | undefined;
   /** Where the invocation of a push may write checkpoints; undefined when this orchestrator or that endpoint has none. */
   checkpointAccess?(route: Route, place: PushedPlace): CheckpointAccess | undefined;
+  /** The same for what a worker was handed: it reaches this orchestrator anyhow. */
+  workerCheckpoint?(place: PushedPlace, budgetMs: number): CheckpointAccess | undefined;
   /** Does beforehand, for a push that will probably be sent, what does not need the network. */
   prepare?(route: Route, ns: string, request: ExecuteRequest): void;
   /** Never throws. `signal` aborts the push (cancel, shutdown). */

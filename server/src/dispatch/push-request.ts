@@ -1,6 +1,7 @@
 /** The body of a push. */
-import type { ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
+import type { CheckpointAccess, ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
 import type { RunState } from "../core/state.js";
+import type { PushedPlace } from "./checkpoint-token.js";
 import type { Route } from "./delivery.js";
 import type { Hold } from "./hold.js";
 
@@ -10,11 +11,15 @@ export interface PreparedPush {
 }
 
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
-export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
+export function pushRequest(
+  hold: Hold,
+  to: Pick<Route, "endpointId" | "budgetMs">,
+  coming: readonly HistoryRecord[] | undefined,
+  accessTo: (place: PushedPlace) => CheckpointAccess | undefined,
+): ExecuteRequest {
   const { facts, fence } = hold.state;
-  const { delivery, timers } = hold.shared;
-  const pushId = timers.newId("push");
-  const checkpoint = delivery.checkpointAccess?.(route, { ns: facts.ns, runId: facts.id, pushId, fence });
+  const pushId = hold.shared.timers.newId("push");
+  const checkpoint = accessTo({ ns: facts.ns, runId: facts.id, pushId, fence });
   return {
     type: "execute",
     pushId,
@@ -33,8 +38,8 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
         ...(facts.pool === undefined ? {} : { pool: facts.pool }),
       },
     },
-    history: hold.slice(route, coming ?? []),
-    budgetMs: route.budgetMs,
+    history: hold.slice(to, coming ?? []),
+    budgetMs: to.budgetMs,
     ...(checkpoint && { checkpoint }),
   };
 }

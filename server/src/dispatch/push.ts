@@ -22,6 +22,8 @@ export interface PushOptions {
   readonly post: Post;
   /** Absent: nobody outside knows how to reach this orchestrator, so that invocations end with each step. */
   readonly checkpoints?: CheckpointTokens;
+  /** For workers, who need to know no public URL. */
+  readonly workerCheckpoints?: CheckpointTokens;
   /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
   readonly doubt: (endpointId: string, reason: Doubt) => void;
   /** For metrics. */
@@ -49,13 +51,17 @@ export class Pusher implements Delivery {
   }
 
   route(facts: RunFacts): Route | undefined {
-    return this.#options.endpoints.route(facts);
+    return facts.pool === undefined ? this.#options.endpoints.route(facts) : undefined;
   }
 
   checkpointAccess(route: Route, place: PushedPlace): CheckpointAccess | undefined {
     const { checkpoints, endpoints } = this.#options;
     const can = endpoints.get(route.endpointId)?.stored.manifest.capabilities.inlineCheckpoints;
     return can ? checkpoints?.access(place, route.budgetMs + GRACE_MS) : undefined;
+  }
+
+  workerCheckpoint(place: PushedPlace, budgetMs: number): CheckpointAccess | undefined {
+    return this.#options.workerCheckpoints?.access(place, budgetMs + GRACE_MS);
   }
 
   prepare(route: Route, ns: string, request: ExecuteRequest): void {

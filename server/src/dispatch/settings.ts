@@ -19,6 +19,8 @@ export interface DispatchSettings {
   readonly holdMs: number;
   /** How soon a run is looked at again whose version nobody serves. */
   readonly unservedMs: number;
+  /** How long a worker may go on with one push. */
+  readonly workerBudgetMs: number;
   /** Longest `Retry-After` that is obeyed. */
   readonly busyMostMs: number;
   /** Claims and re-pushes without a record or a park before the run stalls: it may be what kills its holders. */
@@ -42,6 +44,7 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   retryMostMs: 30_000,
   holdMs: 500,
   unservedMs: 30_000,
+  workerBudgetMs: 24 * 60 * 60_000,
   busyMostMs: 60 * 60_000,
   maxTries: 25,
   maxTimeouts: 3,

@@ -16,6 +16,7 @@ import {
   receive,
   takeLease,
   toLoaded,
+  waitsFor,
 } from "./memory-row.js";
 import { matches, toRun, toSummary } from "./memory-view.js";
 import type { AppendOutcome, CommitOutcome, RunFilter, RunQueries, RunStore, StartOutcome } from "./port.js";
@@ -73,11 +74,13 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
   }
 
-  async claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]> {
+  async claim(options: Parameters<RunStore["claim"]>[0]): Promise<LoadedRun[]> {
+    const { unserved } = options;
     const claimed = this.#statement("claim", () => {
       const now = this.#clock();
-      const due = [...this.#live].filter((row) => isClaimable(row, now));
-      due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
+      const due = [...this.#live].filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
+      if (unserved) due.sort((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
+      else due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
       return due.slice(0, options.limit).map((row) => {
         const { status } = row;
         takeLease(row, this.#epoch(), now + options.leaseMs);
@@ -138,6 +141,16 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
   }
 
+  async holdForCallback(ns: string, runId: string, gen: number, leaseMs: number): Promise<boolean> {
+    return this.#statement("holdForCallback", () => {
+      const row = this.#findLive(ns, runId);
+      if (!row || row.gen !== gen || row.leaseUntil === null) return false;
+      row.leaseUntil = this.#clock() + leaseMs;
+      row.hold = "callback";
+      return true;
+    });
+  }
+
   async bump(
     ns: string,
     runId: string,
@@ -173,10 +186,7 @@ export class MemoryRuns implements RunStore, RunQueries {
       const now = this.#clock();
       let woken = 0;
       for (const row of this.#live) {
-        const { facts } = row;
-        if (facts.ns !== ns || row.leaseUntil !== null || row.trouble?.code !== "WORKFLOW_NOT_SERVED") continue;
-        if (!versions.some((v) => v.workflow === facts.workflow && v.version === facts.version)) continue;
-        if (row.status !== "queued") continue;
+        if (!waitsFor(row, { ns, wanted: versions.map((version) => ({ ...version, pool: undefined })) })) continue;
         row.dueAt = now;
         woken += 1;
       }

@@ -1,0 +1,21 @@
+/** What a worker brings, in the words of deliveries: the same as if an endpoint had answered it. */
+import type { HeldPush, WorkAnswerBody } from "@aikirun/protocol";
+import type { DeliveryOutcome } from "./delivery.js";
+
+export function workerOutcome(body: Exclude<WorkAnswerBody, { release: true }>): {
+  readonly push: HeldPush;
+  readonly outcome: DeliveryOutcome;
+} {
+  if ("answer" in body) {
+    const { runId, pushId, epoch, gen } = body.answer;
+    return { push: { runId, pushId, epoch, gen }, outcome: { type: "answer", answer: body.answer } };
+  }
+  return { push: body.push, outcome: failure(body.error) };
+}
+
+function failure({ code, message, divergence }: Extract<WorkAnswerBody, { error: object }>["error"]): DeliveryOutcome {
+  if (code === "HISTORY_NEEDED") return { type: "history_needed" };
+  if (code === "NON_DETERMINISM" && divergence) return { type: "diverged", divergence, message };
+  if (code === "WORKFLOW_NOT_SERVED") return { type: "not_served", message };
+  return { type: "failed", code: "ENDPOINT_ERROR", message: `A worker failed with ${code}: ${message}`, reach: "lost" };
+}
