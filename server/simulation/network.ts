@@ -17,8 +17,8 @@ export interface NetworkOptions {
   readonly faults: Faults;
   readonly ledger: Ledger;
   readonly instances: readonly Instance[];
-  /** Whether an endpoint is registered at all. */
-  readonly registered: () => boolean;
+  /** Whether an endpoint that has this workflow is registered. */
+  readonly serves: (workflow: string) => boolean;
   /** Whether invocations are offered checkpoints. */
   readonly checkpoints: boolean;
   readonly fail: (error: unknown) => void;
@@ -43,7 +43,9 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   }
 
   return {
-    route: () => (options.registered() ? route : undefined),
+    route: ({ workflow, pool }) => (pool === undefined && options.serves(workflow) ? route : undefined),
+    workerCheckpoint: () =>
+      options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined,
     checkpointAccess: () =>
       options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined,
     deliver: (_route, _ns, request, signal) =>
@@ -140,10 +142,10 @@ function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {
   };
 }
 
-function asOutcome(reply: Reply): DeliveryOutcome {
+export function asOutcome(reply: Reply): DeliveryOutcome {
   return reply.type === "diverged" ? { ...reply, message: "diverged" } : reply;
 }
 
-function wireCopy<T>(value: T): T {
+export function wireCopy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }

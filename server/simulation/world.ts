@@ -21,7 +21,8 @@ import { storeLink } from "./store-link.js";
 import type { Surroundings } from "./surroundings.js";
 import { Users } from "./users.js";
 import { Violation } from "./violation.js";
-import { type WorkflowName, workflows } from "./workflows.js";
+import { SimulatedWorker } from "./worker.js";
+import { EVENTS, type WorkflowName, workflows } from "./workflows.js";
 
 export interface WorldOptions {
   readonly trace?: boolean;
@@ -52,6 +53,7 @@ const SETTINGS = {
   storeRetryMs: 5,
   maxLost: 6,
   maxTries: 4,
+  workerBudgetMs: 5_000,
 };
 const LEASE_MS = 150;
 /** A lease that outlives a world without faults: nothing may run twice there. */
@@ -77,6 +79,8 @@ class World {
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
   readonly #checkpoints: boolean;
+  /** Workflows that no endpoint has. */
+  readonly #workersOnly: ReadonlySet<string>;
   #violation: Error | undefined;
 
   constructor(seed: number, { trace = false, breakage }: WorldOptions) {
@@ -86,6 +90,9 @@ class World {
     this.#scheduler = new Scheduler(random, trace);
     this.#faults = new Faults(random);
     this.#checkpoints = random.chance(0.6);
+    const workers = random.chance(0.5) ? random.int(1, 2) : 0;
+    const only = random.pick([0, 0.5, 1]);
+    this.#workersOnly = new Set(Object.keys(EVENTS).filter(() => workers > 0 && random.chance(only)));
     this.#ledger = new Ledger(this.#faults.rate === 0);
     this.#runs = new MemoryRuns(
       {
@@ -112,6 +119,9 @@ class World {
     this.#users = new Users(this.#surroundings);
     this.#instances = ["ep1", "ep2"].map((name) => this.#instance(name));
     for (const name of ["d1", "d2"]) this.#replicas.push(this.#replica(name));
+    for (let i = 1; i <= workers; i++) {
+      new SimulatedWorker(this.#surroundings, this.#ledger, this.#instance(`w${i}`));
+    }
   }
 
   async run(): Promise<Report> {
@@ -177,7 +187,7 @@ class World {
           fail,
           ledger: this.#ledger,
           instances: this.#instances,
-          registered: () => this.#nemesis.registered,
+          serves: (workflow) => this.#nemesis.registered && !this.#workersOnly.has(workflow),
           checkpoints: this.#checkpoints,
         }),
       onError: fail,

@@ -1,10 +1,10 @@
 import { client } from "@aikirun/client";
-import { event, task, workflow } from "@aikirun/workflow";
 import { worker } from "@aikirun/worker";
+import { event, task, workflow } from "@aikirun/workflow";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { testDatabase } from "../../../server/test/store/database.js";
-import { start } from "../../../server/test/api/server.js";
 import { memoryStore } from "../../../server/src/store/memory.js";
+import { start } from "../../../server/test/api/server.js";
+import { testDatabase } from "../../../server/test/store/database.js";
 
 const add = task({ name: "add", handler: async (n: number) => n + 1 });
 const countV1 = workflow({ name: "count" }).v("1.0.0", {
@@ -22,7 +22,10 @@ describe.each(["memory", "postgres"])("a worker on %s", (kind) => {
   it("runs", async () => {
     const database = kind === "postgres" ? await testDatabase() : undefined;
     if (database) onTestFinished(() => database.close());
-    const { server } = await start("dev", database ? { settings: { DATABASE_URL: database.url } } : { store: memoryStore() });
+    const { server } = await start(
+      "dev",
+      database ? { settings: { DATABASE_URL: database.url } } : { store: memoryStore() },
+    );
     const aiki = client({ url: server.url });
     const running = await worker({ workflows: [countV1] }).spawn(aiki);
     onTestFinished(() => running.stop());

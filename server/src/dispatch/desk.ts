@@ -35,8 +35,8 @@ export class Desk {
   readonly #timers: Timers;
   /** In the order of their arrival. */
   readonly #waiting = new Set<Waiting>();
-  /** When a poll last asked for this. */
-  readonly #polledAt = new Map<string, number>();
+  /** Who asked for this lately, and when. */
+  readonly #polledAt = new Map<string, Map<string, number>>();
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -56,7 +56,7 @@ export class Desk {
   /** Resolves with at least one push, or with none after `waitMs` or when `signal` aborts. */
   async wait(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<readonly WorkPush[]> {
     const waiting = new Waiting(poll, (over) => this.#waiting.delete(over));
-    for (const key of waiting.wanted) this.#polledAt.set(key, this.#timers.monotonic());
+    for (const key of waiting.wanted) this.#note(key, poll.worker);
     this.#waiting.add(waiting);
     const disarm = this.#timers.after(waitMs, () => waiting.close());
     const gone = () => waiting.abandon();
@@ -98,8 +98,9 @@ export class Desk {
     return false;
   }
 
-  /** Ends the polls of one worker, each with what it was given. */
+  /** A worker stops: its polls end, each with what it was given. */
   end(ns: string, worker: string): void {
+    for (const lately of this.#polledAt.values()) lately.delete(worker);
     for (const waiting of this.#waiting) {
       if (waiting.poll.ns === ns && waiting.poll.worker === worker) waiting.close();
     }
@@ -120,14 +121,21 @@ export class Desk {
 
   /** Whether a worker of this process asked for such runs a moment ago. */
   polledLately(facts: Wanted): boolean {
-    const at = this.#polledAt.get(keyOf(facts));
-    return at !== undefined && this.#timers.monotonic() - at < LATELY_MS;
+    return (this.#polledAt.get(keyOf(facts))?.size ?? 0) > 0;
   }
 
   /** Forgets workers that have not asked for long. */
   sweep(): void {
     const oldest = this.#timers.monotonic() - LATELY_MS;
-    for (const [key, at] of this.#polledAt) if (at < oldest) this.#polledAt.delete(key);
+    for (const [key, lately] of this.#polledAt) {
+      for (const [worker, at] of lately) if (at < oldest) lately.delete(worker);
+      if (lately.size === 0) this.#polledAt.delete(key);
+    }
+  }
+
+  #note(key: string, worker: string): void {
+    const lately = this.#polledAt.get(key) ?? new Map<string, number>();
+    this.#polledAt.set(key, lately.set(worker, this.#timers.monotonic()));
   }
 }
 

@@ -84,6 +84,8 @@ export class MemoryRuns implements RunStore, RunQueries {
       return due.slice(0, options.limit).map((row) => {
         const { status } = row;
         takeLease(row, this.#epoch(), now + options.leaseMs);
+        // A run that nobody served may not have been due yet. While it is held it is, so that its lease can run out.
+        row.dueAt = Math.min(row.dueAt ?? now, now);
         return { row, gen: row.gen, status };
       });
     });

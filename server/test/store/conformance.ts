@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect } from "vitest";
 import type { Arena } from "./conformance/arena.js";
 import { askingTests } from "./conformance/asking.js";
 import { committingTests } from "./conformance/committing.js";
+import { handingTests } from "./conformance/handing.js";
 import { keepingKeysTests } from "./conformance/keeping-keys.js";
 import { leasingTests } from "./conformance/leasing.js";
 import { mailingTests } from "./conformance/mailing.js";
@@ -30,6 +31,7 @@ export function storeConformance(name: string, makeArena: () => Promise<Arena>):
     describe("start", () => startingTests(given));
     describe("append", () => mailingTests(given));
     describe("leases", () => leasingTests(given));
+    describe("runs in other hands", () => handingTests(given));
     describe("commit", () => committingTests(given));
     describe("races", () => racingTests(given));
     describe("queries", () => askingTests(given));

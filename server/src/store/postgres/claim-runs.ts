@@ -15,6 +15,8 @@ a AS (
     gen = gen + 1,
     tries = tries + 1,
     lease_until = aiki.now_ms() + $2::bigint,
+    -- A run that nobody served may not have been due yet. While it is held it is, so that its lease can run out.
+    due_at = LEAST(actor.due_at, aiki.now_ms()),
     hold = 'push',
     status = CASE WHEN due.status IN ('paused', 'stalled') THEN due.status ELSE 'running' END
   FROM due
