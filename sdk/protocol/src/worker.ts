@@ -56,12 +56,17 @@ const answering = {
   /** The worker takes no further push of this run. */
   last: z.literal(true).optional(),
 };
-export const workAnswerBodySchema = z.union([
-  z.strictObject({ ...answering, answer: executeAnswerSchema }),
+export const workAnswerBodySchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("answer"), ...answering, answer: executeAnswerSchema }),
   /** What an endpoint would have answered instead: `NON_DETERMINISM`, `HISTORY_NEEDED`, `WORKFLOW_NOT_SERVED`, … */
-  z.strictObject({ ...answering, push: heldPushSchema, error: z.strictObject(errorAnswerSchema.shape.error.shape) }),
+  z.strictObject({
+    type: z.literal("error"),
+    ...answering,
+    push: heldPushSchema,
+    error: z.strictObject(errorAnswerSchema.shape.error.shape),
+  }),
   /** Given back as it was: whoever takes it next starts from what is recorded. */
-  z.strictObject({ ...answering, push: heldPushSchema, release: z.literal(true) }),
+  z.strictObject({ type: z.literal("release"), ...answering, push: heldPushSchema }),
 ]);
 export type WorkAnswerBody = z.infer<typeof workAnswerBodySchema>;
 

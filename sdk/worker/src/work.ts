@@ -55,7 +55,9 @@ export class Work {
     const body = (what: Executed): WorkAnswerBody => ({
       worker,
       ...(isLast() && { last: true as const }),
-      ...("answer" in what ? what : { push: heldPush(this.push), ...what }),
+      ...("answer" in what
+        ? { type: "answer" as const, ...what }
+        : { type: "error" as const, push: heldPush(this.push), ...what }),
     });
     return this.#send(
       () => body(executed),
@@ -65,7 +67,7 @@ export class Work {
 
   async giveBack(): Promise<void> {
     const { worker, client } = this.#options;
-    const body: WorkAnswerBody = { worker, push: heldPush(this.push), release: true };
+    const body: WorkAnswerBody = { type: "release", worker, push: heldPush(this.push) };
     // Whoever does not hear of it waits for the lease to run out.
     await client.answerWork(body).catch(() => {});
   }

@@ -65,7 +65,7 @@ export const workerRoutes: readonly Route[] = [
     answers: { 200: workAnswerResultSchema },
     async handle({ body, caller, gone }, { dispatcher }) {
       const { ns } = caller;
-      if ("release" in body) {
+      if (body.type === "release") {
         await dispatcher.giveBack(ns, body.push);
         return { status: 200, body: { outcome: "recorded" } };
       }

@@ -2,18 +2,18 @@
 import type { HeldPush, WorkAnswerBody } from "@aikirun/protocol";
 import type { DeliveryOutcome } from "./delivery.js";
 
-export function workerOutcome(body: Exclude<WorkAnswerBody, { release: true }>): {
+export function workerOutcome(body: Exclude<WorkAnswerBody, { type: "release" }>): {
   readonly push: HeldPush;
   readonly outcome: DeliveryOutcome;
 } {
-  if ("answer" in body) {
+  if (body.type === "answer") {
     const { runId, pushId, epoch, gen } = body.answer;
     return { push: { runId, pushId, epoch, gen }, outcome: { type: "answer", answer: body.answer } };
   }
   return { push: body.push, outcome: failure(body.error) };
 }
 
-function failure({ code, message, divergence }: Extract<WorkAnswerBody, { error: object }>["error"]): DeliveryOutcome {
+function failure({ code, message, divergence }: Extract<WorkAnswerBody, { type: "error" }>["error"]): DeliveryOutcome {
   if (code === "HISTORY_NEEDED") return { type: "history_needed" };
   if (code === "NON_DETERMINISM" && divergence) return { type: "diverged", divergence, message };
   if (code === "WORKFLOW_NOT_SERVED") return { type: "not_served", message };
