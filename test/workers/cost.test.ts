@@ -32,24 +32,33 @@ async function measured(checkpoints: "on" | "off") {
   return { aiki: api, proxy, requests };
 }
 
-it.each(["on", "off"] as const)("60 sequential tasks cost an exchange and a statement each, checkpoints %s", {
-  timeout: TIMEOUT_MS,
-}, async (checkpoints) => {
-  const { aiki, proxy, requests } = await measured(checkpoints);
-  const warm = await chainV1.start(aiki, { tasks: 2, workMs: 0 });
-  await warm.waitForStatus("completed");
-  const [before, from] = [await requests(), proxy.executed.length];
-  const handle = await chainV1.start(aiki, { tasks: TASKS, workMs: 0 });
-  await handle.waitForStatus("completed");
-  const statements = proxy.executed.slice(from).filter((statement) => !BACKGROUND.test(statement));
-  const written = Object.fromEntries(countBy(statements, (statement) => statement));
-  const { aiki_get_runs: _, ...work } = written;
-  expect(work).toEqual({ aiki_start_runs: 1, aiki_hold_for_callback: 1, aiki_commit_one: TASKS - 1, aiki_end_one: 1 });
-  const after = await requests();
-  expect(after.checkpoints - before.checkpoints).toBe(checkpoints === "on" ? TASKS - 1 : 0);
-  expect(after.answers - before.answers).toBe(checkpoints === "on" ? 1 : TASKS);
-  expect(after.polls - before.polls).toBeLessThanOrEqual(2);
-});
+it.each(["on", "off"] as const)(
+  "60 sequential tasks cost an exchange and a statement each, checkpoints %s",
+  {
+    timeout: TIMEOUT_MS,
+  },
+  async (checkpoints) => {
+    const { aiki, proxy, requests } = await measured(checkpoints);
+    const warm = await chainV1.start(aiki, { tasks: 2, workMs: 0 });
+    await warm.waitForStatus("completed");
+    const [before, from] = [await requests(), proxy.executed.length];
+    const handle = await chainV1.start(aiki, { tasks: TASKS, workMs: 0 });
+    await handle.waitForStatus("completed");
+    const statements = proxy.executed.slice(from).filter((statement) => !BACKGROUND.test(statement));
+    const written = Object.fromEntries(countBy(statements, (statement) => statement));
+    const { aiki_get_runs: _, ...work } = written;
+    expect(work).toEqual({
+      aiki_start_runs: 1,
+      aiki_hold_for_callback: 1,
+      aiki_commit_one: TASKS - 1,
+      aiki_end_one: 1,
+    });
+    const after = await requests();
+    expect(after.checkpoints - before.checkpoints).toBe(checkpoints === "on" ? TASKS - 1 : 0);
+    expect(after.answers - before.answers).toBe(checkpoints === "on" ? 1 : TASKS);
+    expect(after.polls - before.polls).toBeLessThanOrEqual(2);
+  },
+);
 
 it("an idle worker has one request under way, and the orchestrator asks for it about once a second", {
   timeout: TIMEOUT_MS,

@@ -17,6 +17,12 @@ import {
   replayAnswerSchema,
   runIdSchema,
   startRunBodySchema,
+  workAnswerBodySchema,
+  workAnswerResultSchema,
+  workExtendAnswerSchema,
+  workExtendBodySchema,
+  workPollAnswerSchema,
+  workPollBodySchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -56,6 +62,12 @@ const schemas = {
   pushClaims: pushClaimsSchema,
   startRunBody: startRunBodySchema,
   commands: commandsSchema,
+  workPollBody: workPollBodySchema,
+  workPollAnswer: workPollAnswerSchema,
+  workExtendBody: workExtendBodySchema,
+  workExtendAnswer: workExtendAnswerSchema,
+  workAnswerBody: workAnswerBodySchema,
+  workAnswerResult: workAnswerResultSchema,
 };
 const messages = read<{
   accepted: { schema: keyof typeof schemas; message: unknown }[];

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { client } from "@aikirun/client";
 import type { WorkerClient } from "@aikirun/protocol";
-import { task, workflow } from "@aikirun/workflow";
 import { worker } from "@aikirun/worker";
+import { task, workflow } from "@aikirun/workflow";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { startApp } from "../../../server/test/api/app.js";
 import { type Started, start } from "../../../server/test/api/server.js";
