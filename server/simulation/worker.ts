@@ -3,7 +3,7 @@
  * answers to whatever orchestrator a load balancer picks. Requests and answers are lost, doubled and late; the process
  * dies, and another one begins.
  */
-import { type HeldPush, newId, type WorkPush } from "@aikirun/protocol";
+import { type HeldPush, newId, type WorkPollAnswer, type WorkPush } from "@aikirun/protocol";
 import type { DeliveryOutcome } from "../src/dispatch/delivery.js";
 import { StoreUnavailable } from "../src/store/port.js";
 import type { Instance, Reply } from "./endpoint.js";
@@ -68,11 +68,12 @@ export class SimulatedWorker {
       if (room > 0) {
         const gone = new AbortController();
         const poll = (replica: Replica) => replica.dispatcher.poll(asked, POLL_MS, gone.signal);
-        const lost = (pushes: readonly WorkPush[], replica: Replica) => {
+        const lost = ({ pushes }: WorkPollAnswer, replica: Replica) => {
           for (const { push } of pushes) this.#giveBack(heldPush(push), replica);
         };
-        const pushes = await this.#request(process, "poll", POLL_MS, poll, lost, gone);
-        for (const push of pushes ?? []) this.#carryOut(wireCopy(push), process).catch(this.#world.fail);
+        const answer = await this.#request(process, "poll", POLL_MS, poll, lost, gone);
+        for (const { pushId } of answer?.gone ?? []) this.#works.get(pushId)?.gone.abort();
+        for (const push of answer?.pushes ?? []) this.#carryOut(wireCopy(push), process).catch(this.#world.fail);
       }
       await scheduler.sleep(random.int(1, 5), process, "worker");
     }

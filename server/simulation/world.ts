@@ -50,6 +50,7 @@ const SETTINGS = {
   retryMostMs: 120,
   holdMs: 30,
   unservedMs: 60,
+  unservedMostMs: 240,
   storeRetryMs: 5,
   maxLost: 6,
   maxTries: 4,

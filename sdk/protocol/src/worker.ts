@@ -26,8 +26,11 @@ export type WorkPollBody = z.infer<typeof workPollBodySchema>;
 export const workPushSchema = z.strictObject({ push: executeRequestSchema, leaseMs: z.number().int().min(1) });
 export type WorkPush = z.infer<typeof workPushSchema>;
 
-/** Empty when the time was up. */
-export const workPollAnswerSchema = z.strictObject({ pushes: z.array(workPushSchema) });
+/** Pushes that nobody wants the answer of any more: to be stopped and dropped. */
+const goneSchema = z.array(z.strictObject({ pushId: pushIdSchema, why: z.enum(["cancelled", "lost"]) }));
+
+/** Nothing when the time was up. `gone`: of what the worker has in hand, news that does not wait for its next extension. */
+export const workPollAnswerSchema = z.strictObject({ pushes: z.array(workPushSchema), gone: goneSchema.optional() });
 export type WorkPollAnswer = z.infer<typeof workPollAnswerSchema>;
 
 /** Which push of which run, under which generation. */
@@ -45,10 +48,8 @@ export const workExtendBodySchema = z.strictObject({
 });
 export type WorkExtendBody = z.infer<typeof workExtendBodySchema>;
 
-/** Pushes that nobody wants the answer of any more: to be stopped and dropped. All others are extended. */
-export const workExtendAnswerSchema = z.strictObject({
-  gone: z.array(z.strictObject({ pushId: pushIdSchema, why: z.enum(["cancelled", "lost"]) })),
-});
+/** All others are extended. */
+export const workExtendAnswerSchema = z.strictObject({ gone: goneSchema });
 export type WorkExtendAnswer = z.infer<typeof workExtendAnswerSchema>;
 
 const answering = {

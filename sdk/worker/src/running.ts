@@ -96,8 +96,9 @@ export class Running implements RunningWorker {
       }
       try {
         const answer = await client.pollWork({ ...asked, room }, { signal: this.#pollAbort.signal });
-        const { pushes } = workPollAnswerSchema.parse(answer);
+        const { pushes, gone = [] } = workPollAnswerSchema.parse(answer);
         this.#trouble.over();
+        for (const { pushId, why } of gone) this.#works.get(pushId)?.giveUp(why);
         for (const push of pushes) this.#take(push);
       } catch (error) {
         if (!this.#stopping.signal.aborted) await this.#trouble.met(error, this.#stopping.signal);

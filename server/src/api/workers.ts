@@ -33,9 +33,9 @@ export const workerRoutes: readonly Route[] = [
       const { ns } = caller;
       if (dispatcher.waitingPolls(ns) >= LIMITS.waitingPolls) throw tooManyPolls();
       const { waitMs = LIMITS.pollMs, pools = [], ...rest } = body;
-      const pushes = await dispatcher.poll({ ns, pools, ...rest }, waitMs, signal());
-      returnUnreceived(pushes, ns, gone(), dispatcher);
-      return { status: 200, body: { pushes } };
+      const answer = await dispatcher.poll({ ns, pools, ...rest }, waitMs, signal());
+      returnUnreceived(answer.pushes, ns, gone(), dispatcher);
+      return { status: 200, body: answer };
     },
   }),
   route({

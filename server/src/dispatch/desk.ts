@@ -2,7 +2,7 @@
  * Workers that wait for something to do: their polls, the longest waiting first. Nothing of a run is kept here. A seat is
  * room for one push that a poll has promised; the poll ends with what it was given once all that it promised has come.
  */
-import type { WorkPush } from "@aikirun/protocol";
+import type { WorkPollAnswer, WorkPush } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
 import type { Unserved } from "../store/port.js";
 import type { ServedVersion } from "./registry.js";
@@ -53,8 +53,8 @@ export class Desk {
     return count;
   }
 
-  /** Resolves with at least one push, or with none after `waitMs` or when `signal` aborts. */
-  async wait(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<readonly WorkPush[]> {
+  /** Resolves with at least one push or some news, or with nothing after `waitMs` or when `signal` aborts. */
+  async wait(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<WorkPollAnswer> {
     const waiting = new Waiting(poll, (over) => this.#waiting.delete(over));
     for (const key of waiting.wanted) this.#note(key, poll.worker);
     this.#waiting.add(waiting);
@@ -106,6 +106,13 @@ export class Desk {
     }
   }
 
+  /** Tells a worker, when one of its polls waits here, that a push which it has in hand was called off. */
+  tell(ns: string, worker: string, pushId: string): void {
+    for (const waiting of this.#waiting) {
+      if (waiting.poll.ns === ns && waiting.poll.worker === worker) return waiting.tell(pushId);
+    }
+  }
+
   /** Of each namespace: what its polls wait for, and for how many runs there is room. */
   open(): readonly (Unserved & { readonly room: number })[] {
     const open = new Map<string, { ns: string; room: number; wanted: Map<string, Unserved["wanted"][number]> }>();
@@ -143,13 +150,14 @@ class Waiting {
   readonly poll: WorkerPoll;
   readonly wanted: ReadonlySet<string>;
   readonly signature: string;
-  readonly done: Promise<readonly WorkPush[]>;
+  readonly done: Promise<WorkPollAnswer>;
   room: number;
   readonly #given: WorkPush[] = [];
+  readonly #cancelled: string[] = [];
   readonly #over: (waiting: Waiting) => void;
   #promised = 0;
   #state: "open" | "closing" | "gone" = "open";
-  #resolve: (given: readonly WorkPush[]) => void = () => {};
+  #resolve: (answer: WorkPollAnswer) => void = () => {};
 
   constructor(poll: WorkerPoll, over: (waiting: Waiting) => void) {
     this.poll = poll;
@@ -182,6 +190,11 @@ class Waiting {
     return { worker: this.poll.worker, give: take, leave: () => void take() };
   }
 
+  tell(pushId: string): void {
+    this.#cancelled.push(pushId);
+    this.close();
+  }
+
   /** Promises nothing more. */
   close(): void {
     if (this.#state === "open") this.#state = "closing";
@@ -197,11 +210,13 @@ class Waiting {
   }
 
   #settle(): void {
-    if (this.#state === "gone") return this.#resolve(this.#given);
-    if (this.#promised > 0) return;
-    if (this.#given.length === 0 && this.#state === "open") return;
+    if (this.#state !== "gone") {
+      if (this.#promised > 0) return;
+      if (this.#given.length === 0 && this.#state === "open") return;
+    }
     this.#over(this);
-    this.#resolve(this.#given);
+    const gone = this.#cancelled.map((pushId) => ({ pushId, why: "cancelled" as const }));
+    this.#resolve({ pushes: this.#given, ...(gone.length > 0 && { gone }) });
   }
 }
 

@@ -2,7 +2,7 @@
  * The runs that this process advances: new ones that it inserted already leased, and due ones that it claims. Any number
  * of processes do this on one database; correctness never depends on a wake or a timer arriving, only promptness does.
  */
-import { AikiError, type CheckpointBody, type HeldPush, type WorkPush } from "@aikirun/protocol";
+import { AikiError, type CheckpointBody, type HeldPush, type WorkPollAnswer } from "@aikirun/protocol";
 import type { LoadedRun } from "../core/run.js";
 import { type RunStore, StoreUnavailable } from "../store/port.js";
 import { advance, advanceFrom } from "./advance.js";
@@ -145,6 +145,9 @@ export class Dispatcher {
     const hold = this.#held.get(`${ns}/${runId}`);
     if (hold) hold.nudge();
     else this.#shared.timers.after(CANCEL_AGAIN_MS, () => this.wake());
+    // Also when the run was claimed for the cancel a moment ago.
+    const handed = this.#guests.handed(ns, runId);
+    if (handed) this.#shared.desk.tell(ns, handed.endpointId, handed.request.pushId);
   }
 
   /** Polls of this namespace that wait in this process. */
@@ -153,10 +156,10 @@ export class Dispatcher {
   }
 
   /** Gives a worker what there is for it to do, waiting up to `waitMs` for the first run; room for none ends its polls. Throws `OVERLOADED`. */
-  async poll(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<readonly WorkPush[]> {
+  async poll(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<WorkPollAnswer> {
     const { desk } = this.#shared;
     if (poll.room === 0) desk.end(poll.ns, poll.worker);
-    if (poll.room === 0) return [];
+    if (poll.room === 0) return { pushes: [] };
     if (this.#state !== "running") throw new AikiError("OVERLOADED", "This orchestrator stops or starts just now.");
     const covered = desk.covers(poll);
     const given = desk.wait(poll, waitMs, signal);
@@ -188,9 +191,9 @@ export class Dispatcher {
   }
 
   /** Takes back what a worker has not begun, or does not want to end. Throws `StoreUnavailable`. */
-  async giveBack(ns: string, { runId, pushId, gen }: HeldPush): Promise<void> {
-    this.#guests.forget(ns, pushId);
-    await this.#shared.store.release(ns, runId, gen);
+  async giveBack(ns: string, push: HeldPush): Promise<void> {
+    this.#guests.forget(ns, push);
+    await this.#shared.store.release(ns, push.runId, push.gen);
     this.wake();
   }
 
@@ -263,7 +266,7 @@ export class Dispatcher {
 
   #arrange(outcome: Outcome, hold: Hold): void {
     const { state } = hold;
-    if (outcome.type === "handed") this.#guests.keep(state.facts.ns, outcome.pushId, hold);
+    if (outcome.type === "handed") this.#guests.keep(hold, outcome.pushId);
     if (outcome.type !== "parked") return;
     if (outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
     // A poll that came while the run was being parked has found nothing.

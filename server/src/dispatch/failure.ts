@@ -28,8 +28,11 @@ export function judge(failure: Failure, { before, at, random, settings }: Circum
       return { type: "stalled", trouble: { code: "NON_DETERMINISM", message, at, deliveries: 1, divergence } };
     }
     case "not_served": {
-      const trouble = { code: "WORKFLOW_NOT_SERVED", message: failure.message, at, deliveries: 0 };
-      return { type: "unserved", delayMs: lowered(settings.unservedMs, random), trouble };
+      const since = before?.code === "WORKFLOW_NOT_SERVED" ? (before.since ?? at) : at;
+      const trouble = { code: "WORKFLOW_NOT_SERVED", message: failure.message, at, deliveries: 0, since };
+      // Whoever comes to serve it fetches it. This look is for news that got lost, and thousands may wait for one worker.
+      const delayMs = Math.min(Math.max(settings.unservedMs, at - since), settings.unservedMostMs);
+      return { type: "unserved", delayMs: lowered(delayMs, random), trouble };
     }
     case "busy": {
       const trouble = count(before, { code: "BUSY", message: failure.message }, at);

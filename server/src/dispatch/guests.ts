@@ -5,22 +5,34 @@
  */
 import type { CheckpointBody, HeldPush } from "@aikirun/protocol";
 import { type CheckpointOutcome, STALE } from "./checkpoint.js";
-import { Hold, type Shared } from "./hold.js";
+import { Hold, type Sent, type Shared } from "./hold.js";
 
 /** Runs whose state is kept; the one unused for longest is forgotten first. */
 const MOST_GUESTS = 1_000;
 
 export class Guests {
   readonly #shared: Shared;
+  /** By push. */
   readonly #holds = new Map<string, Promise<Hold | undefined>>();
+  /** By run: those that workers were handed here. */
+  readonly #handed = new Map<string, Hold>();
 
   constructor(shared: Shared) {
     this.#shared = shared;
   }
 
   /** A run that a worker was handed. */
-  keep(ns: string, pushId: string, hold: Hold): void {
+  keep(hold: Hold, pushId: string): void {
+    const { ns, id } = hold.state.facts;
     this.#keep(keyOf(ns, pushId), Promise.resolve(hold));
+    this.#handed.delete(keyOf(ns, id));
+    this.#handed.set(keyOf(ns, id), hold);
+    dropOldest(this.#handed);
+  }
+
+  /** Which worker this process gave a run to, and as which push; the worker may have answered since, elsewhere. */
+  handed(ns: string, runId: string): Sent | undefined {
+    return this.#handed.get(keyOf(ns, runId))?.handed;
   }
 
   /** The state for the answer to a push, which is the end of that push. Undefined: it is fenced off. */
@@ -28,13 +40,15 @@ export class Guests {
     const key = keyOf(ns, push.pushId);
     const known = this.#holds.get(key);
     this.#holds.delete(key);
+    this.#handed.delete(keyOf(ns, push.runId));
     const hold = await (known ?? this.#load(ns, push));
     await hold?.close();
     return hold;
   }
 
-  forget(ns: string, pushId: string): void {
+  forget(ns: string, { runId, pushId }: HeldPush): void {
     this.#holds.delete(keyOf(ns, pushId));
+    this.#handed.delete(keyOf(ns, runId));
   }
 
   async checkpoint(ns: string, body: CheckpointBody): Promise<CheckpointOutcome> {
@@ -59,11 +73,15 @@ export class Guests {
   #keep(key: string, hold: Promise<Hold | undefined>): void {
     this.#holds.delete(key);
     this.#holds.set(key, hold);
-    if (this.#holds.size <= MOST_GUESTS) return;
-    for (const oldest of this.#holds.keys()) {
-      this.#holds.delete(oldest);
-      return;
-    }
+    dropOldest(this.#holds);
+  }
+}
+
+function dropOldest(kept: Map<string, unknown>): void {
+  if (kept.size <= MOST_GUESTS) return;
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest);
+    return;
   }
 }
 

@@ -226,6 +226,20 @@ describe("a run that is cancelled in a worker's hands", () => {
     expect((await extend(aiki, given)).gone).toEqual([{ pushId: given.push.pushId, why: "lost" }]);
     expect((await bring(aiki, given, "late")).json).toEqual({ outcome: "stale" });
   });
+
+  it("ends a waiting poll of its worker with the news", async () => {
+    const aiki = await start("dev", { settings });
+    const worker = newId("worker");
+    const waiting = one(aiki, { worker });
+    const id = await startRun(aiki);
+    const given = await waiting;
+    const body = { worker, versions: [VERSION], room: 4, waitMs: 20_000 };
+    const idle = aiki.call("POST", "/v1/workers/poll", { body });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await aiki.call("POST", `/v1/runs/${id}/cancel`, { body: {} });
+    expect((await idle).json).toEqual({ pushes: [], gone: [{ pushId: given.push.pushId, why: "cancelled" }] });
+    await expect.poll(async () => (await aiki.call("GET", `/v1/runs/${id}`)).json.status, SOON).toBe("cancelled");
+  });
 });
 
 describe("what a worker is refused", () => {
