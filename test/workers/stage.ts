@@ -23,6 +23,8 @@ export interface Stage {
   readonly aiki: Client;
   readonly orchestrators: readonly Program[];
   readonly database: PostgresProxy;
+  /** Kills one, and starts it again at its place. */
+  replaceOrchestrator(i: number): Promise<void>;
   startWorker(options?: { pools?: string; url?: string }): Promise<Program>;
   /** What the tasks of a run told, in order. */
   told(runId: string): Entry[];
@@ -52,11 +54,13 @@ export async function stage(replicas: number): Promise<Stage> {
     AIKI_LEASE_MS: String(LEASE_MS),
     AIKI_PUBLIC_URL: front,
   };
-  const orchestrators = ports.map((port) => {
+  const orchestrator = async (port: number) => {
     const args = [join(root, "sdk/cli/dist/bin.js"), "start"];
-    return started({ name: `aiki at ${port}`, cwd: root, args, env: { ...env, PORT: String(port) } });
-  });
-  await Promise.all(orchestrators.map((one) => one.line(/^aiki ready /, READY_MS)));
+    const program = started({ name: `aiki at ${port}`, cwd: root, args, env: { ...env, PORT: String(port) } });
+    await program.line(/^aiki ready /, READY_MS);
+    return program;
+  };
+  const orchestrators = await Promise.all(ports.map(orchestrator));
   const aiki = client({ url: front, apiKey: KEY, maxAttempts: 20 });
   const told = (runId: string) => {
     const lines = readFileSync(log, "utf8")
@@ -70,6 +74,10 @@ export async function stage(replicas: number): Promise<Stage> {
     database,
     urls,
     told,
+    async replaceOrchestrator(i) {
+      await orchestrators[i]?.kill();
+      orchestrators[i] = await orchestrator(ports[i] as number);
+    },
     async startWorker({ pools, url = front } = {}) {
       const program = started({
         name: "a worker",
