@@ -49,6 +49,8 @@ export const LIMITS = {
   waitMs: 60_000,
   /** Longest poll of a worker. */
   pollMs: 20_000,
+  /** Runs that one poll is given at most. */
+  pollPushes: 10,
   /** Polls of workers of one namespace that may wait in one process. */
   waitingPolls: 1_000,
   /** Pools of one worker. */

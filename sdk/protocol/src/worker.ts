@@ -15,7 +15,7 @@ export const workPollBodySchema = z.strictObject({
     .max(LIMITS.manifestWorkflows),
   /** Runs of these pools, beside those that name none. */
   pools: z.array(nameSchema).max(LIMITS.workerPools).optional(),
-  /** How many runs may be given. 0 ends the polls of this worker that wait here, each with what it was given. */
+  /** How many runs may be given, `LIMITS.pollPushes` at most with one reply. 0 ends the polls of this worker that wait here, each with what it was given. */
   room: z.number().int().min(0).max(LIMITS.workerRuns),
   /** How long to wait for the first one. Default and most: `LIMITS.pollMs`. */
   waitMs: z.number().int().min(0).max(LIMITS.pollMs).optional(),

@@ -2,7 +2,7 @@
  * Workers that wait for something to do: their polls, the longest waiting first. Nothing of a run is kept here. A seat is
  * room for one push that a poll has promised; the poll ends with what it was given once all that it promised has come.
  */
-import type { WorkPollAnswer, WorkPush } from "@aikirun/protocol";
+import { LIMITS, type WorkPollAnswer, type WorkPush } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
 import type { Unserved } from "../store/port.js";
 import type { ServedVersion } from "./registry.js";
@@ -161,7 +161,7 @@ class Waiting {
 
   constructor(poll: WorkerPoll, over: (waiting: Waiting) => void) {
     this.poll = poll;
-    this.room = poll.room;
+    this.room = Math.min(poll.room, LIMITS.pollPushes);
     this.wanted = new Set(wishes(poll).map(keyOf));
     this.signature = signatureOf(poll);
     this.#over = over;

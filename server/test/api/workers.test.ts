@@ -78,6 +78,17 @@ describe("a poll", () => {
     expect(given.map(({ push }) => push.run.id)).toEqual(ids);
   });
 
+  it("is given at most ten runs in one reply, and asks again for the rest", async () => {
+    const aiki = await start("dev");
+    const ids: string[] = [];
+    for (let i = 0; i < 12; i++) ids.push(await startRun(aiki));
+    const status = async (id: string) => (await aiki.call("GET", `/v1/runs/${id}`)).json.status;
+    for (const id of ids) await expect.poll(() => status(id), SOON).toBe("queued");
+    const [first, second] = [await poll(aiki, { room: 100 }), await poll(aiki, { room: 100 })];
+    expect([first.length, second.length]).toEqual([10, 2]);
+    expect(new Set([...first, ...second].map(({ push }) => push.run.id))).toEqual(new Set(ids));
+  });
+
   it("that asks for room for none ends the polls of its worker, and only those", async () => {
     const aiki = await start("dev");
     const worker = newId("worker");
@@ -99,6 +110,23 @@ describe("a poll", () => {
     const waiting = one(aiki);
     const id = await startRun(aiki);
     expect((await waiting).push.run.id).toBe(id);
+  });
+
+  it("whose client goes away in the middle of the reply gives back what it was given", async () => {
+    const aiki = await start("dev", { settings });
+    // More than the sockets in between hold, so that the reply waits for its reader.
+    const input = { text: "x".repeat(2_000_000) };
+    const ids: string[] = [];
+    for (let i = 0; i < 10; i++) ids.push(await startRun(aiki, { input }));
+    const status = async (id: string) => (await aiki.call("GET", `/v1/runs/${id}`)).json.status;
+    for (const id of ids) await expect.poll(() => status(id), SOON).toBe("queued");
+    const goesAway = pollAndLeave(aiki);
+    await goesAway.answered;
+    for (const id of ids) expect(await status(id)).toBe("running");
+    goesAway.leave();
+    const given = new Set<string>();
+    while (given.size < ids.length) for (const { push } of await poll(aiki)) given.add(push.run.id);
+    expect([...given].sort()).toEqual(ids.sort());
   });
 
   it("keeps the runs of pools for their workers", async () => {
@@ -271,16 +299,25 @@ async function extend(aiki: Started, given: WorkPush): Promise<{ gone: unknown }
 }
 
 /** A client that closes its connection while it waits. */
-function pollAndLeave({ server }: Started): { readonly sent: Promise<void>; leave(): void } {
-  const body = JSON.stringify({ worker: newId("worker"), versions: [VERSION], room: 5 });
+function pollAndLeave({ server }: Started) {
+  const body = JSON.stringify({ worker: newId("worker"), versions: [VERSION], room: 20 });
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
   const options = { host: "127.0.0.1", port: server.port, method: "POST", path: "/v1/workers/poll", headers };
   const outgoing = request({ ...options, agent: false });
   outgoing.on("error", () => {});
   onTestFinished(() => void outgoing.destroy());
+  const answered = new Promise<void>((resolve) => {
+    // Whose body nobody reads.
+    outgoing.on("response", (incoming) => {
+      incoming.on("error", () => {});
+      incoming.pause();
+      resolve();
+    });
+  });
   outgoing.end(body);
   return {
-    sent: new Promise((resolve) => setTimeout(resolve, 100)),
+    answered,
+    sent: new Promise<void>((resolve) => setTimeout(resolve, 100)),
     leave: () => outgoing.destroy(),
   };
 }
