@@ -55,12 +55,15 @@ ${TAKE_DUE}`,
 /** Written out in the predicate of the index `actor_unserved`. */
 export const IS_UNSERVED = `a.status = 'queued' AND a.hold IS NULL AND a.trouble LIKE '{"code":"WORKFLOW_NOT_SERVED"%'`;
 
+/** The cold row of `a`, looked up for each: see `readRuns`. */
+export const ITS_RUN = `SELECT workflow, version, pool FROM aiki.run WHERE ns = a.ns AND id = a.run_id OFFSET 0`;
+
 /** Runs parked because nobody served them, oldest first, whether or not it is time to look at them again. */
 export const claimUnserved: Statement = {
   name: "claim_unserved",
   text: `
 WITH due AS MATERIALIZED (
-  SELECT a.ns, a.run_id, a.status FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
+  SELECT a.ns, a.run_id, a.status FROM aiki.actor a CROSS JOIN LATERAL (${ITS_RUN}) r
   WHERE a.ns = $3 AND ${IS_UNSERVED}
     AND (r.workflow, r.version, COALESCE(r.pool, '')) IN (SELECT * FROM unnest($4::text[], $5::text[], $6::text[]))
   ORDER BY a.run_id

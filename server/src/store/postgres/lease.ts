@@ -1,5 +1,5 @@
 /** What the holder of a generation does to its lease. Each is fenced by the generation. */
-import { IS_UNSERVED } from "./claim-runs.js";
+import { IS_UNSERVED, ITS_RUN } from "./claim-runs.js";
 import { CLOCK, type Statement } from "./connection.js";
 
 /** What a claim may take over as soon as a cancel waits. */
@@ -42,7 +42,7 @@ export const wakeUnserved: Statement = {
   name: "wake_unserved",
   text: `
 WITH waiting AS MATERIALIZED (
-  SELECT a.ns, a.run_id FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
+  SELECT a.ns, a.run_id FROM aiki.actor a CROSS JOIN LATERAL (${ITS_RUN}) r
   WHERE a.ns = $1 AND ${IS_UNSERVED} AND r.pool IS NULL
     AND (r.workflow, r.version) IN (SELECT * FROM unnest($2::text[], $3::text[]))
   ORDER BY a.ns, a.run_id
