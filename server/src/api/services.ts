@@ -20,6 +20,7 @@ export interface Services {
     | "startedUnknown"
     | "checkpoint"
     | "waitingPolls"
+    | "workersOf"
     | "poll"
     | "extend"
     | "answer"

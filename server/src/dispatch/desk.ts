@@ -30,6 +30,8 @@ type Wanted = Pick<RunFacts, "ns" | "workflow" | "version" | "pool">;
 
 /** How long after its poll a worker counts as one that serves its versions, and is busy. */
 const LATELY_MS = 60_000;
+/** No namespace, name or version holds a control character. */
+const SEPARATOR = "\u0000";
 
 export class Desk {
   readonly #timers: Timers;
@@ -131,6 +133,21 @@ export class Desk {
     return (this.#polledAt.get(keyOf(facts))?.size ?? 0) > 0;
   }
 
+  /** Versions that workers of a namespace asked for a moment ago, and how many workers each. */
+  serving(ns: string): (ServedVersion & { readonly workers: number })[] {
+    const workers = new Map<string, Set<string>>();
+    for (const [key, lately] of this.#polledAt) {
+      const [of, workflow = "", version = ""] = key.split(SEPARATOR);
+      if (of !== ns) continue;
+      const id = [workflow, version].join(SEPARATOR);
+      workers.set(id, new Set([...(workers.get(id) ?? []), ...lately.keys()]));
+    }
+    return [...workers].map(([id, { size }]) => {
+      const [workflow = "", version = ""] = id.split(SEPARATOR);
+      return { workflow, version, workers: size };
+    });
+  }
+
   /** Forgets workers that have not asked for long. */
   sweep(): void {
     const oldest = this.#timers.monotonic() - LATELY_MS;
@@ -228,7 +245,6 @@ function signatureOf({ ns, versions, pools }: WorkerPoll): string {
   return JSON.stringify([ns, versions, pools]);
 }
 
-/** No namespace, name or version holds a control character. */
 function keyOf({ ns, workflow, version, pool }: Wanted | ReturnType<typeof wishes>[number]): string {
-  return [ns, workflow, version, pool ?? ""].join("\u0000");
+  return [ns, workflow, version, pool ?? ""].join(SEPARATOR);
 }

@@ -155,6 +155,11 @@ export class Dispatcher {
     return this.#shared.desk.count(ns);
   }
 
+  /** Versions that workers asked this process for a moment ago. */
+  workersOf(ns: string): ReturnType<Desk["serving"]> {
+    return this.#shared.desk.serving(ns);
+  }
+
   /** Gives a worker what there is for it to do, waiting up to `waitMs` for the first run; room for none ends its polls. Throws `OVERLOADED`. */
   async poll(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<WorkPollAnswer> {
     const { desk } = this.#shared;

@@ -89,6 +89,17 @@ describe("a poll", () => {
     expect(new Set([...first, ...second].map(({ push }) => push.run.id))).toEqual(new Set(ids));
   });
 
+  it("makes its worker one that serves its versions, until it says that it stops", async () => {
+    const aiki = await start("dev");
+    const worker = newId("worker");
+    const listed = async () => (await aiki.call("GET", "/v1/workflows")).json.workflows;
+    await poll(aiki, { worker, pools: ["gpu"], waitMs: 0 });
+    await poll(aiki, { waitMs: 0 });
+    expect(await listed()).toEqual([{ name: "hello", version: "1.0.0", workers: 2, events: [], live: 0 }]);
+    await poll(aiki, { worker, room: 0 });
+    expect(await listed()).toMatchObject([{ workers: 1 }]);
+  });
+
   it("that asks for room for none ends the polls of its worker, and only those", async () => {
     const aiki = await start("dev");
     const worker = newId("worker");
