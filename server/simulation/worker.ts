@@ -27,7 +27,6 @@ export class SimulatedWorker {
   readonly #world: Surroundings;
   readonly #ledger: Ledger;
   readonly #instance: Instance;
-  readonly #pools: readonly string[];
   readonly #versions = Object.keys(EVENTS).map((workflow) => ({ workflow, version: VERSION }));
   #process: Process;
   #id = "";
@@ -37,7 +36,6 @@ export class SimulatedWorker {
     this.#world = world;
     this.#ledger = ledger;
     this.#instance = instance;
-    this.#pools = world.random.chance(0.5) ? ["gpu"] : [];
     this.#process = instance.process;
     this.#begin();
     this.#watch();
@@ -61,10 +59,11 @@ export class SimulatedWorker {
   }
 
   async #poll(process: Process): Promise<void> {
-    const { random, scheduler } = this.#world;
+    const { random, scheduler, pool } = this.#world;
+    const pools = pool === undefined ? [] : [pool];
     while (process.alive) {
       const room = ROOM - this.#works.size;
-      const asked = { ns: NS, worker: this.#id, versions: this.#versions, pools: this.#pools, room };
+      const asked = { ns: NS, worker: this.#id, versions: this.#versions, pools, room };
       if (room > 0) {
         const gone = new AbortController();
         const poll = (replica: Replica) => replica.dispatcher.poll(asked, POLL_MS, gone.signal);

@@ -111,6 +111,7 @@ class World {
       faults: this.#faults,
       replicas: this.#replicas,
       rows: this.#runs.rows,
+      pool: workers > 0 && random.chance(0.5) ? "gpu" : undefined,
       leaseMs: this.#faults.rate === 0 ? LONG_LEASE_MS : LEASE_MS,
       now: () => this.#now(),
       fresh: () => this.#ledger.fresh(),

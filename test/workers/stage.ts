@@ -95,6 +95,8 @@ export async function stage(replicas: number): Promise<Stage> {
       const recorded = records.filter(({ kind }) => kind === "task").map(({ key }) => key);
       expect(recorded).toHaveLength(tasks);
       expect(new Set(recorded).size).toBe(tasks);
+      // However often one was begun: what a lost worker was at used up no attempt.
+      for (const { kind, value } of records) if (kind === "task") expect(value).toMatchObject({ attempts: 1 });
     },
   };
 }
