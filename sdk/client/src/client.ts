@@ -12,6 +12,7 @@ import type {
   WorkflowList,
 } from "@aikirun/protocol";
 import { AikiError, LIMITS, newId } from "@aikirun/protocol/canonical";
+import { httpSend } from "@aikirun/protocol/http";
 import { jsonOrThrow } from "./payload.js";
 import { WAIT_RETRY } from "./retry.js";
 import { type ClientOptions, resolveSettings } from "./settings.js";
@@ -48,7 +49,7 @@ export interface Client extends WorkflowClient, WorkerClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...endpoints(send), ...keys(send), ...work(send, options) };
+  return { ...runs(send), ...endpoints(send), ...keys(send), ...work(options) };
 }
 
 type RunCalls = keyof WorkflowClient | "requeueRun" | "listRuns" | "readHistory" | "listWorkflows";
@@ -133,7 +134,14 @@ function keys(send: Transport): Pick<Client, "createKey" | "listKeys" | "revokeK
   };
 }
 
-function work(send: Transport, options: ClientOptions): WorkerClient {
+function work(options: ClientOptions): WorkerClient {
+  // Connections of its own, made when there is a worker: an answer must not queue behind whatever else this process
+  // waits for.
+  let own: Transport | undefined;
+  const send: Transport = (request) => {
+    own ??= transport(options, httpSend);
+    return own(request);
+  };
   const path = (verb: string) => `/v1/workers/${verb}`;
   return {
     orchestratorUrl: () => resolveSettings(options).url,

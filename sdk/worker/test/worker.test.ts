@@ -152,3 +152,19 @@ describe("a worker", () => {
     await expect.poll(async () => (await api.getRun(handle.id)).status, SOON).toBe("queued");
   });
 });
+
+it("a worker does not queue behind what else its process waits for", async () => {
+  const aiki = await start("dev");
+  const api = client({ url: aiki.server.url });
+  const idleV1 = workflow({ name: "idle" }).v("1.0.0", { handler: async (run) => run.sleep("long", { days: 1 }) });
+  const running = await worker({ workflows: [idleV1, placeV1("here")], logger: QUIET }).spawn(api);
+  onTestFinished(() => running.stop());
+  // More long polls than the client has connections.
+  const leave = new AbortController();
+  onTestFinished(() => leave.abort());
+  const handle = await idleV1.start(api);
+  for (let i = 0; i < 300; i++) api.waitForEnd(handle.id, { signal: leave.signal }).catch(() => {});
+  const other = client({ url: aiki.server.url, fetch });
+  const { run } = await other.startRun({ workflow: "place", version: "1.0.0", input: 0 });
+  await expect.poll(async () => (await other.getRun(run.id)).status, SOON).toBe("completed");
+});
