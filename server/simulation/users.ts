@@ -69,7 +69,7 @@ export class Users {
       reference: undefined,
       retry: undefined,
       timeoutMs: undefined,
-      pool: undefined,
+      pool: this.#world.random.chance(0.3) ? this.#world.pool : undefined,
       parent: undefined,
     };
     return {

@@ -37,6 +37,7 @@ export const pushIdSchema = idSchema("push");
 export const endpointIdSchema = idSchema("ep");
 export const messageIdSchema = idSchema("msg");
 export const keyIdSchema = idSchema("key");
+export const workerIdSchema = idSchema("worker");
 
 /** Milliseconds, whole, not negative, at most ten years. */
 export const durationMsSchema = z.number().int().min(0).max(LIMITS.durationMs);

@@ -24,6 +24,12 @@ import {
   runIdSchema,
   startRunBodySchema,
   startRunsBodySchema,
+  workAnswerBodySchema,
+  workAnswerResultSchema,
+  workExtendAnswerSchema,
+  workExtendBodySchema,
+  workPollAnswerSchema,
+  workPollBodySchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -70,6 +76,12 @@ const schemas = {
   checkpointBody: checkpointBodySchema,
   checkpointAnswer: checkpointAnswerSchema,
   checkpointClaims: checkpointClaimsSchema,
+  workPollBody: workPollBodySchema,
+  workPollAnswer: workPollAnswerSchema,
+  workExtendBody: workExtendBodySchema,
+  workExtendAnswer: workExtendAnswerSchema,
+  workAnswerBody: workAnswerBodySchema,
+  workAnswerResult: workAnswerResultSchema,
 };
 const messages = read<{
   accepted: { schema: keyof typeof schemas; message: unknown }[];

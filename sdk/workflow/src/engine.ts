@@ -76,6 +76,7 @@ export interface ChildCall {
   readonly inputSchema: StandardSchemaV1 | undefined;
   readonly reference: Reference | undefined;
   readonly delayMs: number | undefined;
+  readonly pool: string | undefined;
 }
 
 export interface StartedChild {

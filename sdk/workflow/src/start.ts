@@ -2,7 +2,7 @@
 import type { StartRunBody, TerminalStatus, WorkflowClient } from "@aikirun/protocol";
 import { AikiError, LIMITS } from "@aikirun/protocol/canonical";
 import { type Duration, durationMs } from "./duration.js";
-import { engineOf, type RunContext, type StartedChild } from "./engine.js";
+import { type ChildCall, engineOf, type RunContext, type StartedChild } from "./engine.js";
 import type { EventMap } from "./event.js";
 import { type RunHandle, runHandle } from "./handle.js";
 import type { Args } from "./json.js";
@@ -28,6 +28,8 @@ export interface Reference {
 export interface StartOptions {
   readonly reference?: Reference;
   readonly trigger?: Trigger;
+  /** Only workers of this pool run it; its children too, unless they name another. */
+  readonly pool?: string;
 }
 
 /** Starts runs of one version with fixed options. Not servable: options belong to a start, not to the code. */
@@ -57,6 +59,7 @@ export interface WorkflowStarter<Wire, Output, Events extends EventMap> {
   with(path: "reference.id", id: string): WorkflowStarter<Wire, Output, Events>;
   with(path: "reference", reference: Reference): WorkflowStarter<Wire, Output, Events>;
   with(path: "trigger", trigger: Trigger): WorkflowStarter<Wire, Output, Events>;
+  with(path: "pool", pool: string): WorkflowStarter<Wire, Output, Events>;
 }
 
 /** A child run, seen from its parent's handler. */
@@ -112,16 +115,14 @@ export function starter<Wire, Output, Events extends EventMap>(
       const child = await engineOf(run).startChild(call, input[0]);
       return childHandle<Output>(child);
     },
-    with: (path: "reference.id" | "reference" | "trigger", value: string | Reference | Trigger) =>
+    with: (path: OptionPath, value: string | Reference | Trigger) =>
       starter<Wire, Output, Events>(version, withOption(options, path, value)),
   };
 }
 
-function withOption(
-  options: StartOptions,
-  path: "reference.id" | "reference" | "trigger",
-  value: string | Reference | Trigger,
-): StartOptions {
+type OptionPath = "reference.id" | "reference" | "trigger" | "pool";
+
+function withOption(options: StartOptions, path: OptionPath, value: string | Reference | Trigger): StartOptions {
   switch (path) {
     case "reference.id":
       return { ...options, reference: checkedReference({ ...options.reference, id: value as string }) };
@@ -129,10 +130,13 @@ function withOption(
       return { ...options, reference: checkedReference(value as Reference) };
     case "trigger":
       return { ...options, trigger: value as Trigger };
+    case "pool":
+      checkName(value as string, "A pool's name");
+      return { ...options, pool: value as string };
     default:
       throw new AikiError(
         "INVALID_ARGUMENT",
-        `Unknown option "${String(path)}"; known are reference.id, reference, trigger.`,
+        `Unknown option "${String(path)}"; known are reference.id, reference, trigger, pool.`,
       );
   }
 }
@@ -163,6 +167,7 @@ async function startBody<Events extends EventMap>(
     ...(value !== undefined && { input: value }),
     ...(options.reference && { reference: options.reference }),
     ...(options.trigger && { trigger: wireTrigger(options.trigger) }),
+    ...(options.pool !== undefined && { pool: options.pool }),
   };
 }
 
@@ -183,14 +188,15 @@ function wireTrigger(trigger: Trigger): NonNullable<StartRunBody["trigger"]> {
 }
 
 /** A parent's history must not hold instants of its own clock. */
-function childOptions(options: StartOptions): { reference: Reference | undefined; delayMs: number | undefined } {
-  const { reference, trigger } = options;
+function childOptions(options: StartOptions): Pick<ChildCall, "reference" | "delayMs" | "pool"> {
+  const { reference, trigger, pool } = options;
   if (trigger?.type === "at") {
     throw new AikiError("INVALID_ARGUMENT", "startAsChild takes the trigger types immediate and delayed, not at.");
   }
   return {
     reference,
     delayMs: trigger?.type === "delayed" ? durationMs(trigger.delay, "The delay of a child") : undefined,
+    pool,
   };
 }
 

@@ -8,6 +8,7 @@ import { keyRoutes } from "./key-routes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
 import { systemRoutes } from "./system.js";
+import { workerRoutes } from "./workers.js";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
@@ -15,6 +16,7 @@ export const routes: readonly Route[] = [
   ...bulkRoutes,
   ...eventRoutes,
   ...checkpointRoutes,
+  ...workerRoutes,
   ...endpointRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),

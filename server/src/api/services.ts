@@ -11,7 +11,21 @@ export interface Services {
   readonly store: Store;
   readonly dispatcher: Pick<
     Dispatcher,
-    "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "checkpoint" | "hub"
+    | "accept"
+    | "hasRoom"
+    | "holds"
+    | "wake"
+    | "wakeAt"
+    | "cancelSent"
+    | "startedUnknown"
+    | "checkpoint"
+    | "waitingPolls"
+    | "workersOf"
+    | "poll"
+    | "extend"
+    | "answer"
+    | "giveBack"
+    | "hub"
   >;
   readonly endpoints: Endpoints;
   readonly registration: Registration;

@@ -366,5 +366,6 @@ function startCommand(key: string, call: ChildCall, addressed: AddressedInput): 
     ...(input !== undefined && { input }),
     ...(call.reference !== undefined && { reference: call.reference.id }),
     ...(call.delayMs !== undefined && { delayMs: call.delayMs }),
+    ...(call.pool !== undefined && { pool: call.pool }),
   };
 }
