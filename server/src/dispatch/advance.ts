@@ -31,8 +31,7 @@ async function goOn(hold: Hold, from: ExecuteAnswer | undefined, suspended: bool
     const decision = decide(state, { answer, mail, now: shared.store.now(), suspended: idle, maxTold });
     let pushed: ExecuteAnswer | "again" | Outcome;
     if ("code" in decision) {
-      const failed = await recover(hold, { type: "failed", reach: "refused", ...decision });
-      pushed = failed === "held" ? await push(hold) : failed;
+      pushed = await recover(hold, { type: "failed", reach: "refused", ...decision });
     } else {
       if (decision.writes) {
         // Whoever requeues a run means it to start afresh.
@@ -162,8 +161,11 @@ function isSpent({ state, commands, seq }: ExecuteAnswer, pushed: ExecuteRequest
   return pushed ? seq > pushed.fence.seq : "perhaps";
 }
 
-/** After a failed delivery: waits, or lets the run go. `held`: push again. */
-async function recover(hold: Hold, failure: Failure): Promise<"held" | "again" | Outcome> {
+/**
+ * After a failed delivery: waits, or lets the run go. `again` and not simply another push: a checkpoint of the invocation
+ * that failed may have written a pause.
+ */
+async function recover(hold: Hold, failure: Failure): Promise<"again" | Outcome> {
   const { shared } = hold;
   const { settings, timers } = shared;
   const now = shared.store.now().latest;
@@ -178,5 +180,6 @@ async function recover(hold: Hold, failure: Failure): Promise<"held" | "again" |
   if (waited === "lost") return LOST;
   if (waited === "stop") return hold.release();
   if (waited === "cancel") return hold.retake();
-  return verdict.refenced ? hold.refence() : "held";
+  const refenced = verdict.refenced ? await hold.refence() : "held";
+  return refenced === "held" ? "again" : refenced;
 }

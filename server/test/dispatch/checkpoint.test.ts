@@ -88,6 +88,19 @@ describe("an invocation that has recorded all it did", () => {
     expect((await bench.view(id)).status).toBe("completed");
   });
 
+  it("is not pushed again while it is paused, also when the invocation failed after its checkpoint", async () => {
+    const dispatcher = bench.dispatcher();
+    const { push, end } = underWay();
+    const id = await bench.start(dispatcher);
+    await bench.pass(10);
+    await bench.send(id, { kind: "pause" });
+    await checkpoint(dispatcher, push(), push().fence.seq, [taskDone(0)]);
+    end({ type: "failed", reach: "lost", code: "CONNECTION_LOST", message: "gone" });
+    await bench.pass(60_000);
+    expect(await bench.view(id)).toMatchObject({ status: "paused", records: 1 });
+    expect(bench.pushes).toHaveLength(1);
+  });
+
   it("lets the run go at once when the orchestrator is being stopped", async () => {
     const dispatcher = bench.dispatcher();
     const { push, end, spent } = underWay();
