@@ -10,6 +10,7 @@ import { type RunState, stateOf, timeoutAtOf } from "../core/state.js";
 import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
 import { type CheckpointOutcome, recordCheckpoint, STALE } from "./checkpoint.js";
 import type { Delivery, Route } from "./delivery.js";
+import type { Desk, Seat } from "./desk.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
 import { isNextPush, type PreparedPush, pushRequest } from "./push-request.js";
@@ -26,6 +27,7 @@ export interface Shared {
   readonly warm: WarmRuns;
   readonly load: EndpointLoad;
   readonly hub: Hub;
+  readonly desk: Desk;
   /** Some run was made due. */
   readonly wake: () => void;
   /** A cancel was written to this run's mailbox. */
@@ -42,11 +44,20 @@ export type Outcome =
   | { readonly type: "parked"; readonly dueAt: number | null }
   | { readonly type: "ended" }
   | { readonly type: "released" }
+  /** A worker has it; whatever process its answer comes to goes on. */
+  | { readonly type: "handed"; readonly pushId: string }
   /** Somebody else holds it, or will once the lease has run out. */
   | { readonly type: "lost" };
 
 export const LOST: Outcome = { type: "lost" };
 export const ENDED: Outcome = { type: "ended" };
+
+/** A push that is under way, as far as its answer needs it. */
+export interface Sent {
+  /** Of whoever has it: an endpoint or a worker. */
+  readonly endpointId: string;
+  readonly request: ExecuteRequest;
+}
 
 const STORE_RETRY_MOST_MS = 1_000;
 
@@ -55,6 +66,12 @@ export class Hold {
   state: RunState;
   /** Messages above `state.seen` that were read, in order. */
   mail: readonly Mail[];
+  /** Of the worker whose answer is being written: it takes the next push. */
+  seat: Seat | undefined;
+  /** What a worker was handed last. */
+  handed: Sent | undefined;
+  /** The lease is one for a callback, as far as this process knows. */
+  #forCallback = false;
   /** Where the history ended when it was last hashed. */
   #head = START;
   #ready: PreparedPush | undefined;
@@ -99,6 +116,43 @@ export class Hold {
     if (next.type === "park") return this.#parked(commit, next.dueAt, unread);
     shared.hub.notify(commit.ns, commit.runId, false);
     return !unread || (await this.#readMail()) ? "held" : LOST;
+  }
+
+  /**
+   * Gives the run to a worker. From then on nothing of it depends on this process: the lease is for whoever brings the
+   * answer. `gone`: the worker is not there any more.
+   */
+  async handOver(seat: Seat): Promise<Outcome | "gone"> {
+    const { shared, state } = this;
+    const { facts, fence } = state;
+    const { leaseMs, workerBudgetMs } = shared.settings;
+    if (!this.#forCallback) {
+      const { ns, id } = facts;
+      const mine = await this.#ask((store) => store.holdForCallback(ns, id, fence.gen, leaseMs)).catch((error) => {
+        seat.leave();
+        throw error;
+      });
+      if (!mine) {
+        seat.leave();
+        return LOST;
+      }
+      this.#forCallback = true;
+    }
+    const to = { endpointId: seat.worker, budgetMs: workerBudgetMs };
+    const request = pushRequest(this, to);
+    this.handed = { endpointId: seat.worker, request };
+    this.open(request.pushId);
+    const push = shared.delivery.forWorker?.(facts.ns, request) ?? request;
+    if (seat.give({ push, leaseMs })) return { type: "handed", pushId: push.pushId };
+    await this.close();
+    return "gone";
+  }
+
+  /** The worker that takes the run next, if any. */
+  takeSeat(): Seat | undefined {
+    const { seat } = this;
+    this.seat = undefined;
+    return seat ?? this.shared.desk.take(this.state.facts);
   }
 
   /** From now on the invocation of this push may write checkpoints. */
@@ -265,7 +319,7 @@ export class Hold {
    * The history for this endpoint: only what is new when it said that it keeps the rest. `coming` are records that a
    * commit under way adds.
    */
-  slice(route: Route, coming: readonly HistoryRecord[]): HistorySlice {
+  slice(route: Pick<Route, "endpointId">, coming: readonly HistoryRecord[]): HistorySlice {
     const { records, facts } = this.state;
     let after = this.shared.warm.get(facts.id, route.endpointId, records.length);
     if (after && after.n > records.length) after = undefined;
@@ -295,6 +349,7 @@ export class Hold {
   #readyPush(decision: Decision): void {
     const { delivery, timers } = this.shared;
     const { facts, fence } = this.state;
+    if (this.seat) return;
     timers.soon(() => {
       const route = this.state.fence === fence ? delivery.route(facts) : undefined;
       if (!route) return;
