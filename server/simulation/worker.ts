@@ -12,7 +12,7 @@ import { asOutcome, wireCopy } from "./network.js";
 import type { Replica } from "./replica.js";
 import type { Process } from "./scheduler.js";
 import { NS, type Surroundings } from "./surroundings.js";
-import { EVENTS, VERSION } from "./workflows.js";
+import { EVENTS, VERSION, VERSION_TIMEOUT_MS } from "./workflows.js";
 
 const POLL_MS = 60;
 const ROOM = 3;
@@ -20,6 +20,7 @@ const WATCH_MS = 20;
 
 interface Work {
   readonly push: HeldPush;
+  readonly timeoutAt: number | undefined;
   readonly gone: AbortController;
 }
 
@@ -27,7 +28,11 @@ export class SimulatedWorker {
   readonly #world: Surroundings;
   readonly #ledger: Ledger;
   readonly #instance: Instance;
-  readonly #versions = Object.keys(EVENTS).map((workflow) => ({ workflow, version: VERSION }));
+  readonly #versions = Object.keys(EVENTS).map((workflow) => ({
+    workflow,
+    version: VERSION,
+    timeoutMs: VERSION_TIMEOUT_MS[workflow],
+  }));
   #process: Process;
   #id = "";
   #works = new Map<string, Work>();
@@ -80,18 +85,26 @@ export class SimulatedWorker {
 
   async #carryOut(first: WorkPush, process: Process): Promise<void> {
     for (let next: WorkPush | undefined = first; next && process.alive; ) {
-      const { push } = next as WorkPush;
-      const work = { push: heldPush(push), gone: new AbortController() };
+      const { push, timeoutAt } = next as WorkPush;
+      const work = { push: heldPush(push), timeoutAt, gone: new AbortController() };
       this.#works.set(push.pushId, work);
       const invocation = this.#ledger.invoked(push);
       const reply = await this.#instance.handle(push, invocation, work.gone.signal);
-      next = work.gone.signal.aborted ? undefined : await this.#bring(work, reply, process, invocation.push);
+      next = work.gone.signal.aborted
+        ? undefined
+        : await this.#bring(work, reply, process, invocation.push, VERSION_TIMEOUT_MS[push.run.workflow]);
       this.#works.delete(push.pushId);
     }
   }
 
   /** The same answer again, until its outcome is known or nobody wants it any more. */
-  async #bring(work: Work, reply: Reply, process: Process, told: { answered: boolean }): Promise<WorkPush | undefined> {
+  async #bring(
+    work: Work,
+    reply: Reply,
+    process: Process,
+    told: { answered: boolean },
+    versionTimeoutMs: number | undefined,
+  ): Promise<WorkPush | undefined> {
     const { random, scheduler } = this.#world;
     const outcome: DeliveryOutcome = asOutcome(wireCopy(reply));
     while (process.alive && !work.gone.signal.aborted) {
@@ -103,7 +116,10 @@ export class SimulatedWorker {
           return true;
         };
         const seat = { worker: this.#id, give, leave: () => {} };
-        await replica.dispatcher.answer(NS, work.push, outcome, random.chance(0.9) ? seat : undefined);
+        await replica.dispatcher.answer(NS, work.push, outcome, {
+          seat: random.chance(0.9) ? seat : undefined,
+          versionTimeoutMs,
+        });
         return { next };
       };
       const lost = ({ next }: { next: WorkPush | undefined }, replica: Replica) => {
@@ -121,7 +137,9 @@ export class SimulatedWorker {
     while (process.alive) {
       await scheduler.sleep(leaseMs / 3, process, "worker extends");
       for (const work of [...this.#works.values()]) {
-        const ask = async (replica: Replica) => ({ lease: await replica.dispatcher.extend(NS, work.push) });
+        const ask = async (replica: Replica) => ({
+          lease: await replica.dispatcher.extend(NS, work.push, work.timeoutAt),
+        });
         void this.#request(process, "extend", 0, ask).then((told) => {
           if (told && (!told.lease || told.lease.cancelRequested)) work.gone.abort();
         }, this.#world.fail);

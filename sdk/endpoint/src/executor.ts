@@ -20,7 +20,11 @@ import { registry } from "./registry.js";
 import { Unreachable } from "./unreachable.js";
 
 export interface Executor {
-  readonly versions: readonly { readonly workflow: string; readonly version: string }[];
+  readonly versions: readonly {
+    readonly workflow: string;
+    readonly version: string;
+    readonly timeoutMs?: number | undefined;
+  }[];
   /** Carries one push out. Never rejects: what stands in its way is what an endpoint would have refused it with. */
   execute(push: ExecuteRequest, invocation: ExecutorInvocation): Promise<Executed>;
 }
@@ -49,7 +53,11 @@ export function createExecutor(
   const unreachable = new Unreachable();
   const deps = { registry: served, kept, logger, log, send, unreachable, context: contextMaker(context, log) };
   return {
-    versions: served.workflows.map(({ name, version }) => ({ workflow: name, version })),
+    versions: served.workflows.map(({ name, version, timeoutMs }) => ({
+      workflow: name,
+      version,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    })),
     async execute(push, { orchestratorUrl, gone, windsUp }) {
       const own: ExecuteDeps = { ...deps, line: windingUp(line, windsUp) };
       const invocation = {

@@ -5,12 +5,19 @@
 import * as z from "zod";
 import { LIMITS } from "./limits.js";
 import { errorAnswerSchema, executeAnswerSchema, executeRequestSchema } from "./push.js";
-import { nameSchema, pushIdSchema, runIdSchema, versionSchema, workerIdSchema } from "./values.js";
+import { nameSchema, pushIdSchema, runIdSchema, timeLimitMsSchema, versionSchema, workerIdSchema } from "./values.js";
 
 export const workPollBodySchema = z.strictObject({
   worker: workerIdSchema,
   versions: z
-    .array(z.strictObject({ workflow: nameSchema, version: versionSchema }))
+    .array(
+      z.strictObject({
+        workflow: nameSchema,
+        version: versionSchema,
+        /** How long a run of it may take that has no limit of its own. */
+        timeoutMs: timeLimitMsSchema.optional(),
+      }),
+    )
     .min(1)
     .max(LIMITS.manifestWorkflows),
   /** Runs of these pools, beside those that name none. */
@@ -22,8 +29,15 @@ export const workPollBodySchema = z.strictObject({
 });
 export type WorkPollBody = z.infer<typeof workPollBodySchema>;
 
+/** When the run's time is over, by the orchestrator's clock. */
+const timeoutAtSchema = z.number().int().min(0).optional();
+
 /** One push, and how long the run stays this worker's without an extension, a checkpoint or an answer. */
-export const workPushSchema = z.strictObject({ push: executeRequestSchema, leaseMs: z.number().int().min(1) });
+export const workPushSchema = z.strictObject({
+  push: executeRequestSchema,
+  leaseMs: z.number().int().min(1),
+  timeoutAt: timeoutAtSchema,
+});
 export type WorkPush = z.infer<typeof workPushSchema>;
 
 /** Pushes that nobody wants the answer of any more: to be stopped and dropped. */
@@ -42,9 +56,12 @@ export const heldPushSchema = z.strictObject({
 });
 export type HeldPush = z.infer<typeof heldPushSchema>;
 
-/** All that a worker has in hand, in one request. */
+/** All that a worker has in hand, in one request. `timeoutAt` as it came with the push: no lease goes beyond it. */
 export const workExtendBodySchema = z.strictObject({
-  runs: z.array(heldPushSchema).min(1).max(LIMITS.workerRuns),
+  runs: z
+    .array(z.strictObject({ ...heldPushSchema.shape, timeoutAt: timeoutAtSchema }))
+    .min(1)
+    .max(LIMITS.workerRuns),
 });
 export type WorkExtendBody = z.infer<typeof workExtendBodySchema>;
 
@@ -56,6 +73,8 @@ const answering = {
   worker: workerIdSchema,
   /** The worker takes no further push of this run. */
   last: z.literal(true).optional(),
+  /** Of the version, as in a poll: the answer may come to another replica than the poll. */
+  timeoutMs: timeLimitMsSchema.optional(),
 };
 export const workAnswerBodySchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("answer"), ...answering, answer: executeAnswerSchema }),

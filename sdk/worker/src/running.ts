@@ -1,16 +1,16 @@
 /** A worker at work: asks for runs while it has room, keeps what it has in hand, and ends without losing any. */
 import type { Executor } from "@aikirun/endpoint/executor";
 import {
-  type HeldPush,
   LIMITS,
   newId,
+  type WorkExtendBody,
   type WorkerClient,
   type WorkPush,
   workPollAnswerSchema,
 } from "@aikirun/protocol";
 import { type Duration, durationMs, type Logger } from "@aikirun/workflow";
 import { pause, Trouble } from "./trouble.js";
-import { heldPush, Work } from "./work.js";
+import { Work } from "./work.js";
 
 export interface StopOptions {
   /** How long runs under way may go on to the end of what they are doing. Default ten seconds. */
@@ -124,7 +124,7 @@ export class Running implements RunningWorker {
   async #carryOut(first: WorkPush): Promise<void> {
     const { executor, client, orchestratorUrl, logger } = this.#options;
     for (let next: WorkPush | undefined = first; next; ) {
-      const work: Work = new Work(next, { worker: this.id, client, logger });
+      const work: Work = new Work(next, { worker: this.id, client, logger, versions: executor.versions });
       if (this.#stopping.signal.aborted) return work.giveBack();
       this.#works.set(work.pushId, work);
       this.#keep(next.leaseMs);
@@ -149,7 +149,7 @@ export class Running implements RunningWorker {
   }
 
   async #extend(): Promise<void> {
-    const runs: HeldPush[] = [...this.#works.values()].map(({ push }) => heldPush(push));
+    const runs: WorkExtendBody["runs"] = [...this.#works.values()].map((work) => work.held);
     if (runs.length === 0) return;
     try {
       const { gone } = await this.#options.client.extendWork({ runs });

@@ -1,6 +1,13 @@
 /** One push in the hands of a worker, until what came of it has been brought, given back or dropped. */
-import type { Executed } from "@aikirun/endpoint/executor";
-import type { ExecuteRequest, HeldPush, WorkAnswerBody, WorkerClient, WorkPush } from "@aikirun/protocol";
+import type { Executed, Executor } from "@aikirun/endpoint/executor";
+import type {
+  ExecuteRequest,
+  HeldPush,
+  WorkAnswerBody,
+  WorkExtendBody,
+  WorkerClient,
+  WorkPush,
+} from "@aikirun/protocol";
 import type { Logger } from "@aikirun/workflow";
 import { codeOf, pause } from "./trouble.js";
 
@@ -8,6 +15,7 @@ export interface WorkOptions {
   readonly worker: string;
   readonly client: WorkerClient;
   readonly logger: Logger;
+  readonly versions: Executor["versions"];
 }
 
 const FIRST_RETRY_MS = 100;
@@ -22,13 +30,16 @@ const REFUSED: ReadonlySet<string> = new Set([
 
 export class Work {
   readonly push: ExecuteRequest;
+  /** As it is extended. */
+  readonly held: WorkExtendBody["runs"][number];
   readonly #leaseMs: number;
   readonly #options: WorkOptions;
   readonly #gone = new AbortController();
   #why: "cancelled" | "lost" | "stopped" | undefined;
 
-  constructor({ push, leaseMs }: WorkPush, options: WorkOptions) {
+  constructor({ push, leaseMs, timeoutAt }: WorkPush, options: WorkOptions) {
     this.push = push;
+    this.held = { ...heldPush(push), ...(timeoutAt !== undefined && { timeoutAt }) };
     this.#leaseMs = leaseMs;
     this.#options = options;
   }
@@ -51,9 +62,12 @@ export class Work {
   async bring(executed: Executed, isLast: () => boolean): Promise<WorkPush | undefined> {
     if (this.#why === "stopped") await this.giveBack();
     if (this.#why) return undefined;
-    const { worker } = this.#options;
+    const { worker, versions } = this.#options;
+    const { run } = this.push;
+    const timeoutMs = versions.find((one) => one.workflow === run.workflow && one.version === run.version)?.timeoutMs;
     const body = (what: Executed): WorkAnswerBody => ({
       worker,
+      ...(timeoutMs !== undefined && { timeoutMs }),
       ...(isLast() && { last: true as const }),
       ...("answer" in what
         ? { type: "answer" as const, ...what }

@@ -1,6 +1,12 @@
 import { createExecutor } from "@aikirun/endpoint/executor";
 import { AikiError, LIMITS, type WorkerClient } from "@aikirun/protocol";
-import { type AnyVersion, type ContextOption, consoleLogger, type Logger, type ServableVersion } from "@aikirun/workflow";
+import {
+  type AnyVersion,
+  type ContextOption,
+  consoleLogger,
+  type Logger,
+  type ServableVersion,
+} from "@aikirun/workflow";
 import { Running, type RunningWorker } from "./running.js";
 
 export interface WorkerOptions<Versions extends readonly AnyVersion[] = readonly ServableVersion[]> {

@@ -45,7 +45,7 @@ export const workerRoutes: readonly Route[] = [
     body: workExtendBodySchema,
     answers: { 200: workExtendAnswerSchema },
     async handle({ body, caller }, { dispatcher }) {
-      const leases = await Promise.all(body.runs.map((push) => dispatcher.extend(caller.ns, push)));
+      const leases = await Promise.all(body.runs.map((run) => dispatcher.extend(caller.ns, run, run.timeoutAt)));
       const gone = body.runs.flatMap(({ pushId }, i) => {
         const lease = leases[i];
         if (lease && !lease.cancelRequested) return [];
@@ -81,7 +81,7 @@ async function answer(
   ns: string,
   push: HeldPush,
   outcome: DeliveryOutcome,
-  { worker, last }: WorkAnswerBody,
+  { worker, last, timeoutMs }: WorkAnswerBody,
   gone: AbortSignal,
   dispatcher: Services["dispatcher"],
 ): Promise<WorkAnswerResult> {
@@ -91,7 +91,7 @@ async function answer(
     return next !== undefined;
   };
   const seat = last ? undefined : { worker, give, leave: () => {} };
-  const recorded = await dispatcher.answer(ns, push, outcome, seat);
+  const recorded = await dispatcher.answer(ns, push, outcome, { seat, versionTimeoutMs: timeoutMs });
   return { outcome: recorded ? "recorded" : "stale", ...(next && { next }) };
 }
 

@@ -8,11 +8,15 @@ import type { Unserved } from "../store/port.js";
 import type { ServedVersion } from "./registry.js";
 import type { Timers } from "./timers.js";
 
+interface PolledVersion extends ServedVersion {
+  readonly timeoutMs?: number | undefined;
+}
+
 /** What a worker asks for. */
 export interface WorkerPoll {
   readonly ns: string;
   readonly worker: string;
-  readonly versions: readonly ServedVersion[];
+  readonly versions: readonly PolledVersion[];
   /** Beside runs that name no pool. */
   readonly pools: readonly string[];
   readonly room: number;
@@ -39,6 +43,8 @@ export class Desk {
   readonly #waiting = new Set<Waiting>();
   /** Who asked for this lately, and when. */
   readonly #polledAt = new Map<string, Map<string, number>>();
+  /** Of those versions that have one. */
+  readonly #timeouts = new Map<string, number>();
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -59,6 +65,10 @@ export class Desk {
   async wait(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<WorkPollAnswer> {
     const waiting = new Waiting(poll, (over) => this.#waiting.delete(over));
     for (const key of waiting.wanted) this.#note(key, poll.worker);
+    for (const wish of wishes(poll)) {
+      if (wish.timeoutMs === undefined) this.#timeouts.delete(keyOf(wish));
+      else this.#timeouts.set(keyOf(wish), wish.timeoutMs);
+    }
     this.#waiting.add(waiting);
     const disarm = this.#timers.after(waitMs, () => waiting.close());
     const gone = () => waiting.abandon();
@@ -133,6 +143,11 @@ export class Desk {
     return (this.#polledAt.get(keyOf(facts))?.size ?? 0) > 0;
   }
 
+  /** The time limit that a worker of this process told a moment ago. */
+  versionTimeoutMs(facts: Wanted): number | undefined {
+    return this.#timeouts.get(keyOf(facts));
+  }
+
   /** Versions that workers of a namespace asked for a moment ago, and how many workers each. */
   serving(ns: string): (ServedVersion & { readonly workers: number })[] {
     const workers = new Map<string, Set<string>>();
@@ -153,7 +168,9 @@ export class Desk {
     const oldest = this.#timers.monotonic() - LATELY_MS;
     for (const [key, lately] of this.#polledAt) {
       for (const [worker, at] of lately) if (at < oldest) lately.delete(worker);
-      if (lately.size === 0) this.#polledAt.delete(key);
+      if (lately.size > 0) continue;
+      this.#polledAt.delete(key);
+      this.#timeouts.delete(key);
     }
   }
 
@@ -237,7 +254,7 @@ class Waiting {
   }
 }
 
-function wishes({ ns, versions, pools }: WorkerPoll): (Unserved["wanted"][number] & { ns: string })[] {
+function wishes({ ns, versions, pools }: WorkerPoll): (PolledVersion & Wanted)[] {
   return versions.flatMap((version) => [undefined, ...pools].map((pool) => ({ ns, ...version, pool })));
 }
 
@@ -245,6 +262,6 @@ function signatureOf({ ns, versions, pools }: WorkerPoll): string {
   return JSON.stringify([ns, versions, pools]);
 }
 
-function keyOf({ ns, workflow, version, pool }: Wanted | ReturnType<typeof wishes>[number]): string {
+function keyOf({ ns, workflow, version, pool }: Wanted): string {
   return [ns, workflow, version, pool ?? ""].join(SEPARATOR);
 }

@@ -11,7 +11,7 @@ import type { CheckpointOutcome } from "./checkpoint.js";
 import type { Delivery, DeliveryOutcome } from "./delivery.js";
 import { Desk, type Seat, type WorkerPoll } from "./desk.js";
 import { Guests } from "./guests.js";
-import { Hold, type Outcome, type Shared } from "./hold.js";
+import { Hold, leaseWithin, type Outcome, type Shared } from "./hold.js";
 import { Hub } from "./hub.js";
 import { EndpointLoad } from "./load.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "./settings.js";
@@ -174,22 +174,32 @@ export class Dispatcher {
   }
 
   /** Extends what a worker has in hand. Undefined: it is not its any more. Throws `StoreUnavailable`. */
-  extend(ns: string, { runId, gen }: HeldPush): Promise<{ readonly cancelRequested: boolean } | undefined> {
+  extend(
+    ns: string,
+    { runId, gen }: HeldPush,
+    timeoutAt: number | undefined,
+  ): Promise<{ readonly cancelRequested: boolean } | undefined> {
     const { store, settings } = this.#shared;
-    return store.extend(ns, runId, gen, settings.leaseMs);
+    return store.extend(ns, runId, gen, leaseWithin(settings.leaseMs, timeoutAt, store.now()));
   }
 
   /**
    * Goes on from what a worker brings, whichever process handed it out. False: the run is not its any more. `seat` takes
    * the next push. Throws `StoreUnavailable`.
    */
-  async answer(ns: string, push: HeldPush, outcome: DeliveryOutcome, seat: Seat | undefined): Promise<boolean> {
+  async answer(
+    ns: string,
+    push: HeldPush,
+    outcome: DeliveryOutcome,
+    { seat, versionTimeoutMs }: { readonly seat: Seat | undefined; readonly versionTimeoutMs: number | undefined },
+  ): Promise<boolean> {
     const key = `${ns}/${push.runId}`;
     // The same answer again, while the first is being written.
     if (this.#held.get(key)?.state.fence.gen === push.gen) return false;
     const hold = await this.#guests.take(ns, push);
     if (!hold || this.#held.get(key)?.state.fence.gen === push.gen) return false;
     hold.seat = seat;
+    hold.knownTimeoutMs ??= versionTimeoutMs;
     this.#held.set(key, hold);
     const sent = hold.handed?.request.pushId === push.pushId ? hold.handed : undefined;
     const ended = await this.#advance(key, hold, advanceFrom(hold, sent, outcome));

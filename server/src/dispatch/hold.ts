@@ -3,6 +3,7 @@
  * Nothing here decides; `core` does.
  */
 import type { CheckpointBody, ExecuteRequest, HistoryRecord, HistorySlice } from "@aikirun/protocol";
+import type { Instant } from "../core/clock.js";
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, type Input, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
@@ -61,6 +62,15 @@ export interface Sent {
 
 const STORE_RETRY_MOST_MS = 1_000;
 
+/**
+ * The lease of a run that a worker has: no process watches over its time, so it ends with it, and whoever claims the run
+ * then ends it.
+ */
+export function leaseWithin(leaseMs: number, timeoutAt: number | undefined, { earliest }: Instant): number {
+  if (timeoutAt === undefined) return leaseMs;
+  return Math.min(leaseMs, Math.max(1, Math.ceil(timeoutAt - earliest) + 1));
+}
+
 export class Hold {
   readonly shared: Shared;
   state: RunState;
@@ -68,6 +78,8 @@ export class Hold {
   mail: readonly Mail[];
   /** Of the worker whose answer is being written: it takes the next push. */
   seat: Seat | undefined;
+  /** The time limit of the run's version, once somebody has told it. */
+  knownTimeoutMs: number | undefined;
   /** What a worker was handed last. */
   handed: Sent | undefined;
   /** The lease is one for a callback, as far as this process knows. */
@@ -75,7 +87,6 @@ export class Hold {
   /** Where the history ended when it was last hashed. */
   #head = START;
   #ready: PreparedPush | undefined;
-  #knownTimeoutMs: number | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
   #check: (() => void) | undefined;
   /** Ends the waiting for a push whose run has ended under it. Set likewise. */
@@ -126,9 +137,13 @@ export class Hold {
     const { shared, state } = this;
     const { facts, fence } = state;
     const { leaseMs, workerBudgetMs } = shared.settings;
+    const timeoutAt = this.#timeoutAt();
     if (!this.#forCallback) {
       const { ns, id } = facts;
-      const mine = await this.#ask((store) => store.holdForCallback(ns, id, fence.gen, leaseMs)).catch((error) => {
+      const held = this.#ask((store) => {
+        return store.holdForCallback(ns, id, fence.gen, leaseWithin(leaseMs, timeoutAt, store.now()));
+      });
+      const mine = await held.catch((error) => {
         seat.leave();
         throw error;
       });
@@ -143,7 +158,8 @@ export class Hold {
     this.handed = { endpointId: seat.worker, request };
     this.open(request.pushId);
     const push = shared.delivery.forWorker?.(facts.ns, request) ?? request;
-    if (seat.give({ push, leaseMs })) return { type: "handed", pushId: push.pushId };
+    if (seat.give({ push, leaseMs, ...(timeoutAt !== undefined && { timeoutAt }) }))
+      return { type: "handed", pushId: push.pushId };
     await this.close();
     return "gone";
   }
@@ -230,8 +246,10 @@ export class Hold {
    */
   #versionTimeoutMs(): number | undefined {
     const { timeoutMs, facts } = this.state;
-    if (timeoutMs === undefined) this.#knownTimeoutMs ??= this.shared.delivery.versionTimeoutMs?.(facts);
-    return this.#knownTimeoutMs;
+    const { delivery, desk } = this.shared;
+    if (timeoutMs === undefined)
+      this.knownTimeoutMs ??= delivery.versionTimeoutMs?.(facts) ?? desk.versionTimeoutMs(facts);
+    return this.knownTimeoutMs;
   }
 
   /** What bounds a decision about this run. */
@@ -378,10 +396,11 @@ export class Hold {
    */
   async #commit(commit: Commit): Promise<CommitOutcome | { readonly type: "lost" }> {
     const { store, settings } = this.shared;
+    const timeoutAt = this.#forCallback ? this.#timeoutAt() : undefined;
     let uncertain = false;
     const outcome = await this.#ask(async () => {
       try {
-        const outcome = await store.commit(commit, settings.leaseMs);
+        const outcome = await store.commit(commit, leaseWithin(settings.leaseMs, timeoutAt, store.now()));
         if (outcome.type !== "fenced" || !uncertain) return outcome;
       } catch (error) {
         uncertain = true;
