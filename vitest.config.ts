@@ -11,9 +11,10 @@ export default defineConfig({
       { find: /^@aikirun\/protocol\/canonical$/, replacement: source("sdk/protocol/src/canonical.ts") },
       { find: /^@aikirun\/protocol\/http$/, replacement: source("sdk/protocol/src/http.ts") },
       { find: /^@aikirun\/workflow\/replay$/, replacement: source("sdk/workflow/src/replay/index.ts") },
+      { find: /^@aikirun\/endpoint\/executor$/, replacement: source("sdk/endpoint/src/executor.ts") },
       { find: /^@aikirun\/next\/pages$/, replacement: source("adapters/next/src/pages.ts") },
       {
-        find: /^@aikirun\/(protocol|workflow|endpoint|client|cli|testing)$/,
+        find: /^@aikirun\/(protocol|workflow|endpoint|client|worker|cli|testing)$/,
         replacement: source("sdk/$1/src/index.ts"),
       },
       { find: /^@aikirun\/(hono|express|next)$/, replacement: source("adapters/$1/src/index.ts") },

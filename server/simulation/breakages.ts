@@ -232,6 +232,22 @@ export const BREAKAGES: readonly Breakage[] = [
     }),
   },
   {
+    name: "what nobody served is not due while it is claimed for a worker",
+    rule: "21",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async claim(options) {
+        const before = new Map([...rows.values()].map((row) => [row, row.dueAt]));
+        const claimed = await verbs.claim(options);
+        for (const { facts } of options.unserved ? claimed : []) {
+          const row = rowOf(rows, facts.ns, facts.id);
+          if (row && isLive(row)) row.dueAt = before.get(row) ?? null;
+        }
+        return claimed;
+      },
+    }),
+  },
+  {
     name: "pushed again without a new generation",
     rule: "gen + 1 after an unknown outcome",
     store: (verbs, rows) => ({

@@ -19,8 +19,8 @@ export interface NetworkOptions {
   readonly faults: Faults;
   readonly ledger: Ledger;
   readonly instances: readonly Instance[];
-  /** Whether an endpoint is registered at all. */
-  readonly registered: () => boolean;
+  /** Whether an endpoint that has this workflow is registered. */
+  readonly serves: (workflow: string) => boolean;
   /** Whether the run is paused, and under this very fence. */
   readonly isPaused: (runId: string, fence: ExecuteRequest["fence"]) => boolean;
   /** Whether invocations are offered checkpoints. */
@@ -35,6 +35,16 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   const budgetMs = random.chance(0.5) ? random.int(60, 400) : 5_000;
   const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs, concurrency: 100 };
 
+  function offered(request: ExecuteRequest): ExecuteRequest {
+    const offers = options.checkpoints && random.chance(0.9);
+    return offers ? { ...request, checkpoint: { url: "https://aiki.test/", token: "t" } } : request;
+  }
+
+  function refusePaused({ run, fence }: ExecuteRequest): void {
+    if (!options.isPaused(run.id, fence)) return;
+    options.fail(new Violation("PAUSE", `${run.id} is pushed, and its pause is written`));
+  }
+
   /** One delivery of the request to one instance. */
   function arrive(
     request: ExecuteRequest,
@@ -43,21 +53,21 @@ export function network(process: Process, options: NetworkOptions): Delivery {
   ): void {
     const instance = random.pick(options.instances);
     const invocation = ledger.invoked(request);
-    const checkpoint =
-      options.checkpoints && random.chance(0.9) ? { url: "https://aiki.test/", token: "t" } : undefined;
     instance
-      .handle(wireCopy({ ...request, ...(checkpoint && { checkpoint }) }), invocation, signal)
+      .handle(wireCopy(offered(request)), invocation, signal)
       .then((reply) => answered(wireCopy(reply), invocation), options.fail);
   }
 
   return {
-    route: () => (options.registered() ? route : undefined),
-    versionTimeoutMs: ({ workflow }) => (options.registered() ? VERSION_TIMEOUT_MS[workflow] : undefined),
+    route: ({ workflow, pool }) => (pool === undefined && options.serves(workflow) ? route : undefined),
+    versionTimeoutMs: ({ workflow }) => (options.serves(workflow) ? VERSION_TIMEOUT_MS[workflow] : undefined),
+    forWorker: (_ns, request) => {
+      refusePaused(request);
+      return offered(request);
+    },
     deliver: (_route, _ns, request, signal) =>
       new Promise<DeliveryOutcome>((resolve) => {
-        if (options.isPaused(request.run.id, request.fence)) {
-          options.fail(new Violation("PAUSE", `${request.run.id} is pushed, and its pause is written`));
-        }
+        refusePaused(request);
         let settled = false;
         let stopWaiting = () => {};
         const settle = (outcome: DeliveryOutcome) => {
@@ -155,10 +165,10 @@ function failed(reach: "refused" | "lost" | "timeout"): DeliveryOutcome {
   };
 }
 
-function asOutcome(reply: Reply): DeliveryOutcome {
+export function asOutcome(reply: Reply): DeliveryOutcome {
   return reply.type === "diverged" ? { ...reply, message: "diverged" } : reply;
 }
 
-function wireCopy<T>(value: T): T {
+export function wireCopy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }

@@ -13,6 +13,7 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
     readMail: (ns, id, after) => store.readMail(ns, id, after),
     lastCommit: (ns, id) => store.lastCommit(ns, id),
     extend: (ns, id, gen, leaseMs) => store.extend(ns, id, gen, leaseMs),
+    holdForCallback: (ns, id, gen, leaseMs) => store.holdForCallback(ns, id, gen, leaseMs),
     bump: (ns, id, gen, leaseMs) => store.bump(ns, id, gen, leaseMs),
     release: (ns, id, gen) => store.release(ns, id, gen),
     wakeUnserved: (ns, versions) => store.wakeUnserved(ns, versions),

@@ -60,6 +60,8 @@ export function storeLink(options: LinkOptions): RunStore & FiringStore {
     commit: (commit, leaseMs) => call("commit", () => store.commit(commit, leaseMs)),
     lastCommit: (ns, id) => call("lastCommit", () => store.lastCommit(ns, id)),
     extend: (ns, id, gen, leaseMs) => call("extend", () => store.extend(ns, id, gen, leaseMs)),
+    holdForCallback: (ns, id, gen, leaseMs) =>
+      call("holdForCallback", () => store.holdForCallback(ns, id, gen, leaseMs)),
     bump: (ns, id, gen, leaseMs) => call("bump", () => store.bump(ns, id, gen, leaseMs)),
     retry: (ns, id, eventId) => call("retry", () => store.retry(ns, id, eventId)),
     release: (ns, id, gen) => call("release", () => store.release(ns, id, gen)),

@@ -12,6 +12,8 @@ export interface Surroundings {
   readonly replicas: readonly Replica[];
   readonly rows: ReadonlyMap<string, Row>;
   readonly leaseMs: number;
+  /** The pool of this world's workers, when they have one. */
+  readonly pool: string | undefined;
   /** The database's clock. */
   now(): number;
   /** A number that nobody else gets. */

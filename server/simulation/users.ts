@@ -88,7 +88,7 @@ export class Users {
       reference: undefined,
       retry: undefined,
       timeoutMs: random.chance(0.12) ? random.int(20, 300) : undefined,
-      pool: undefined,
+      pool: random.chance(0.3) ? this.#world.pool : undefined,
       parent: undefined,
     };
     return {

@@ -22,7 +22,8 @@ import { NS, type Surroundings } from "./surroundings.js";
 import { Timetable } from "./timetable.js";
 import { Users } from "./users.js";
 import { Violation } from "./violation.js";
-import { type WorkflowName, workflows } from "./workflows.js";
+import { SimulatedWorker } from "./worker.js";
+import { EVENTS, type WorkflowName, workflows } from "./workflows.js";
 
 export interface WorldOptions {
   readonly trace?: boolean;
@@ -64,10 +65,12 @@ const SETTINGS = {
   retryMostMs: 120,
   holdMs: 30,
   unservedMs: 60,
+  unservedMostMs: 240,
   storeRetryMs: 5,
   maxLost: 6,
   maxTries: 4,
   maxTold: 1,
+  workerBudgetMs: 5_000,
 };
 /** While they run, time runs out and events come that are read together. */
 const SLOW_TASKS: ReadonlySet<string> = new Set(["p"]);
@@ -97,6 +100,8 @@ class World {
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
   readonly #checkpoints: boolean;
+  /** Workflows that no endpoint has. */
+  readonly #workersOnly: ReadonlySet<string>;
   #violation: Error | undefined;
 
   constructor(seed: number, { trace = false, breakage, cast }: WorldOptions) {
@@ -106,6 +111,9 @@ class World {
     this.#scheduler = new Scheduler(random, trace);
     this.#faults = new Faults(random);
     this.#checkpoints = random.chance(0.6);
+    const workers = random.chance(0.5) ? random.int(1, 2) : 0;
+    const only = random.pick([0, 0.5, 1]);
+    this.#workersOnly = new Set(Object.keys(EVENTS).filter(() => workers > 0 && random.chance(only)));
     this.#ledger = new Ledger(this.#faults.rate === 0);
     this.#runs = new MemoryRuns(
       {
@@ -136,6 +144,7 @@ class World {
       faults: this.#faults,
       replicas: this.#replicas,
       rows: this.#runs.rows,
+      pool: workers > 0 && random.chance(0.5) ? "gpu" : undefined,
       leaseMs: this.#faults.rate === 0 ? LONG_LEASE_MS : LEASE_MS,
       now: () => this.#now(),
       fresh: () => this.#ledger.fresh(),
@@ -148,6 +157,9 @@ class World {
     this.#users = new Users(this.#surroundings);
     this.#instances = ["ep1", "ep2"].map((name) => this.#instance(name));
     for (const name of ["d1", "d2"]) this.#replicas.push(this.#replica(name));
+    for (let i = 1; i <= workers; i++) {
+      new SimulatedWorker(this.#surroundings, this.#ledger, this.#instance(`w${i}`));
+    }
   }
 
   async run(): Promise<Report> {
@@ -224,7 +236,7 @@ class World {
           fail,
           ledger: this.#ledger,
           instances: this.#instances,
-          registered: () => this.#nemesis.registered,
+          serves: (workflow) => this.#nemesis.registered && !this.#workersOnly.has(workflow),
           isPaused: (runId, { gen, seq }) => {
             const row = this.#runs.find(NS, runId);
             return row?.paused === true && row.gen === gen && row.seq === seq;

@@ -17,7 +17,7 @@ workflow   checkout@1.1.0
 status     queued
 created    DATE
 waits for  endpoint checkout@1.1.0
-trouble    WORKFLOW_NOT_SERVED Nobody serves checkout@1.1.0. Served: checkout@1.0.0 (${url}). Add it to serveAiki([...]) and deploy, or ask its endpoint again: aiki endpoints refresh ${url}. The run waits. (DATE)
+trouble    WORKFLOW_NOT_SERVED Nobody serves checkout@1.1.0. Served: checkout@1.0.0 (${url}). Add it to serveAiki([...]) and deploy, start a worker that has it, or ask its endpoint again: aiki endpoints refresh ${url}. The run waits. (DATE)
 `);
   const without = await person.aiki("runs", "start", "refund");
   expect(without).toEqual({

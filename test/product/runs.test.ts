@@ -1,4 +1,5 @@
 import { type RecordedRun, replayHistory, testAiki } from "@aikirun/testing";
+import { worker } from "@aikirun/worker";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { aiki } from "../../sdk/cli/test/aiki.js";
 import { payments } from "../fixtures/product/payments.js";
@@ -8,16 +9,29 @@ import { checkoutV1, reportV1, surveyV1 } from "../fixtures/product/workflows.js
 import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
 import { serveWorkflows } from "../serve.js";
 
-describe("the code that users are promised, pushed by a real orchestrator", () => {
+const workflows = [checkoutV1, surveyV1, reportV1];
+const ways: [string, (orchestrator: Orchestrator) => Promise<{ stop(): Promise<void> }>][] = [
+  [
+    "pushed",
+    async ({ url, aiki }) => {
+      const app = await serveWorkflows(workflows, url);
+      await aiki.registerEndpoint({ url: app.url });
+      return app;
+    },
+  ],
+  ["pulled by a worker", ({ aiki }) => worker({ workflows }).spawn(aiki)],
+];
+
+describe.each(ways)("the code that users are promised, %s, with a real orchestrator", (_way, serve) => {
   let orchestrator: Orchestrator;
-  let app: Awaited<ReturnType<typeof serveWorkflows>>;
+  let serving: Awaited<ReturnType<typeof serve>>;
   beforeAll(async () => {
+    payments.charged.length = 0;
     orchestrator = await startOrchestrator();
-    app = await serveWorkflows([checkoutV1, surveyV1, reportV1], orchestrator.url);
-    await orchestrator.aiki.registerEndpoint({ url: app.url });
+    serving = await serve(orchestrator);
   });
   afterAll(async () => {
-    await app?.stop();
+    await serving?.stop();
     await orchestrator?.stop();
   });
 

@@ -27,6 +27,16 @@ export function programOf(text: string, exported: string): string {
   return `${lines.slice(start, definition + length + 1).join("\n")}\n`;
 }
 
+/** The program in a text that ends with this line, letter by letter, from the imports before it. */
+export function programUntil(text: string, last: string): string {
+  const lines = text.split("\n");
+  const end = lines.indexOf(last);
+  if (end < 0) throw new Error(`The document has no program that ends with ${last}`);
+  let start = lines.slice(0, end).findLastIndex((line) => line.startsWith("import "));
+  while (lines[start - 1]?.startsWith("import ")) start -= 1;
+  return `${lines.slice(start, end + 1).join("\n")}\n`;
+}
+
 /** Prose starts with a word and a space; code here does not, but for its keywords. */
 function isCode(line: string): boolean {
   return line === "" || /^(import|const|export|async)\b/.test(line) || !/^[A-Z][a-z]+ /.test(line);

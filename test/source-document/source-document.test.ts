@@ -1,15 +1,18 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testAiki } from "@aikirun/testing";
+import { worker } from "@aikirun/worker";
 import type { EventDefinition, ServableVersion, WorkflowVersion } from "@aikirun/workflow";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { root } from "../../scripts/workspaces.js";
 import { compile, compilers } from "../compilers.js";
 import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
 import { serveWorkflows } from "../serve.js";
-import { programOf, sourceDocument } from "./programs.js";
+import { programOf, programUntil, sourceDocument } from "./programs.js";
 
 const DAY_MS = 86_400_000;
+/** The last line of the program that starts a worker, starts a run and stops the worker at once. */
+const QUICK_START_ENDS = "await workerHandle.stop();";
 const document = sourceDocument();
 
 if (document === undefined) {
@@ -40,12 +43,32 @@ function runPrograms(text: string): void {
     folder = mkdtempSync(join(root, ".tmp", "source-document-"));
     cpSync(join(root, "test/fixtures/source-document"), folder, { recursive: true });
     writeFileSync(join(folder, "trial.ts"), programOf(text, "trialV1"));
+    writeFileSync(join(folder, "workflow.ts"), 'export { trialV1 } from "./trial.js";\n');
+    writeFileSync(join(folder, "quick-start.ts"), programUntil(text, QUICK_START_ENDS));
     writeFileSync(join(folder, "restaurant.ts"), programOf(text, "restaurantOrderV1"));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it.each(compilers)("compile on TypeScript $version", ({ version, folder: compiler }) => {
     expect(compile(compiler, "--project", folder)).toEqual({ version, errors: "" });
+  });
+
+  it("the Quick Start loses no run, though its worker stops at once", async () => {
+    const orchestrator = await startOrchestrator();
+    onTestFinished(() => orchestrator.stop());
+    const { aiki, url } = orchestrator;
+    const program = join(folder, "quick-start.ts");
+    // Unchanged but for the port, which may be taken on this machine.
+    writeFileSync(program, readFileSync(program, "utf8").replace("http://localhost:9850", url));
+    await import(program);
+    const [run, ...others] = (await aiki.listRuns()).runs;
+    expect(others).toEqual([]);
+    const { trialV1 } = (await import(join(folder, "trial.ts"))) as { trialV1: Trial };
+    const again = await worker({ workflows: [trialV1] }).spawn(aiki);
+    onTestFinished(() => again.stop());
+    const handle = await trialV1.getHandleById(aiki, run?.id ?? "");
+    await handle.events.paymentReceived.send();
+    expect((await handle.waitForStatus("completed")).success).toBe(true);
   });
 
   describe("pushed by a real orchestrator", () => {

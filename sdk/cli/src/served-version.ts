@@ -51,7 +51,7 @@ function fits(one: Listed, { workflow, version }: Wanted): boolean {
 
 function notServed(workflow: string, served: readonly Listed[]): AikiError {
   const known =
-    served.map((one) => `${one.name}@${one.version} (${one.endpoint ?? "nobody"})`).join(", ") || "nothing yet";
+    served.map((one) => `${one.name}@${one.version} (${one.endpoint ?? "a worker"})`).join(", ") || "nothing yet";
   return new AikiError(
     "WORKFLOW_NOT_SERVED",
     `Nobody serves ${workflow}. Served: ${known}. Add it to serveAiki([...]), or name a version to let the run wait.`,
@@ -59,7 +59,7 @@ function notServed(workflow: string, served: readonly Listed[]): AikiError {
 }
 
 async function listServed(aiki: Asked): Promise<Listed[]> {
-  return (await aiki.listWorkflows()).filter((one) => one.endpoint !== undefined);
+  return (await aiki.listWorkflows()).filter((one) => one.endpoint !== undefined || one.workers > 0);
 }
 
 /** A workflow that was just added to an app is known only after its endpoint was asked again. */

@@ -33,7 +33,7 @@ const endpoint = {
   createdAt: 0,
   describedAt: 0,
 };
-const served = { name: "hello", version: "1.0.0", endpoint: endpoint.name, events: ["paid"], live: 1 };
+const served = { name: "hello", version: "1.0.0", endpoint: endpoint.name, workers: 0, events: ["paid"], live: 1 };
 
 type Routes = Readonly<Record<string, unknown>>;
 const stops: (() => void)[] = [];

@@ -15,14 +15,16 @@ import type {
   RunPage,
   Schedule,
   SchedulePage,
+  WorkerClient,
   WorkflowClient,
   WorkflowDetail,
   WorkflowList,
 } from "@aikirun/protocol";
-import { AikiError, newId } from "@aikirun/protocol/canonical";
+import { AikiError, LIMITS, newId } from "@aikirun/protocol/canonical";
+import { httpSend } from "@aikirun/protocol/http";
 import { jsonOrThrow } from "./payload.js";
 import { WAIT_RETRY } from "./retry.js";
-import type { ClientOptions } from "./settings.js";
+import { type ClientOptions, resolveSettings } from "./settings.js";
 import { startRuns } from "./start-runs.js";
 import { type Transport, transport } from "./transport.js";
 import { waitForEnd } from "./wait-for-end.js";
@@ -31,7 +33,7 @@ import { waitForEnd } from "./wait-for-end.js";
  * The orchestrator's HTTP API, typed. Ids of runs and events are made here, so that a request that is sent again
  * after a lost answer is the same request. Every call rejects with an `AikiError`; its `code` says what happened.
  */
-export interface Client extends WorkflowClient {
+export interface Client extends WorkflowClient, WorkerClient {
   /** Newest first; `next` goes into `cursor` to read on. */
   listRuns(query?: ListRunsQuery): Promise<RunPage>;
   /** Records after record `after`, oldest first; `next` is there when more may follow. */
@@ -74,7 +76,7 @@ export interface Client extends WorkflowClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...schedules(send), ...endpoints(send), ...keys(send) };
+  return { ...runs(send), ...schedules(send), ...endpoints(send), ...keys(send), ...work(options) };
 }
 
 type ScheduleCalls =
@@ -212,6 +214,26 @@ function keys(send: Transport): Pick<Client, "createKey" | "listKeys" | "revokeK
     },
     publicKeys: async () =>
       (await send<{ keys: Record<string, unknown>[] }>({ method: "GET", path: "/.well-known/jwks.json" })).keys,
+  };
+}
+
+function work(options: ClientOptions): WorkerClient {
+  // Connections of its own, made when there is a worker: an answer must not queue behind whatever else this process
+  // waits for.
+  let own: Transport | undefined;
+  const send: Transport = (request) => {
+    own ??= transport(options, httpSend);
+    return own(request);
+  };
+  const path = (verb: string) => `/v1/workers/${verb}`;
+  return {
+    orchestratorUrl: () => resolveSettings(options).url,
+    pollWork: (body, { signal }) => {
+      const holdMs = body.waitMs ?? LIMITS.pollMs;
+      return send({ method: "POST", path: path("poll"), body, signal, holdMs, maxAttempts: 1 });
+    },
+    extendWork: (body) => send({ method: "POST", path: path("extend"), body, maxAttempts: 1 }),
+    answerWork: (body) => send({ method: "POST", path: path("answer"), body, maxAttempts: 1 }),
   };
 }
 

@@ -25,10 +25,10 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /** Bytes of one answer that this client reads: a page of history with large outputs. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-export function transport(options: ClientOptions): Transport {
+export function transport(options: ClientOptions, own: () => HttpSend = sharedSend): Transport {
   checkOptions(options);
   let settings: Settings | undefined;
-  const send = options.fetch ? fetchSend(options.fetch) : ownSend();
+  const send = options.fetch ? fetchSend(options.fetch) : own();
   return async <T>(request: ApiRequest): Promise<T> => {
     settings ??= resolveSettings(options);
     const maxAttempts = request.maxAttempts ?? options.maxAttempts ?? REQUEST_RETRY.maxAttempts;
@@ -99,7 +99,7 @@ async function attemptOnce(
 
 /** All clients of a process share their connections. */
 let shared: HttpSend | undefined;
-function ownSend(): HttpSend {
+function sharedSend(): HttpSend {
   shared ??= httpSend();
   return shared;
 }

@@ -342,6 +342,8 @@ export const workflowListSchema = z.strictObject({
       name: z.string(),
       version: z.string(),
       endpoint: z.string().optional(),
+      /** Workers that have asked this orchestrator for its runs within the last minute. */
+      workers: z.number().int(),
       events: z.array(z.string()),
       /** Runs that have not ended. */
       live: z.number().int(),

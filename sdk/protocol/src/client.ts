@@ -18,6 +18,14 @@ import type {
 } from "./api.js";
 import type { AikiError } from "./errors.js";
 import type { ActivateScheduleBody, ActivateScheduleResult, Schedule, TriggerScheduleResult } from "./schedules.js";
+import type {
+  WorkAnswerBody,
+  WorkAnswerResult,
+  WorkExtendAnswer,
+  WorkExtendBody,
+  WorkPollAnswer,
+  WorkPollBody,
+} from "./worker.js";
 
 export interface WorkflowClient {
   startRun(body: StartRunBody): Promise<StartRunResult>;
@@ -61,3 +69,11 @@ export interface WorkflowClient {
 export type StartRunOutcome =
   | { readonly outcome: "created" | "existing"; readonly run: RunSummary }
   | { readonly outcome: "error"; readonly error: AikiError };
+/** What a worker needs. Nothing here is sent twice by itself: the worker decides what a lost answer means. */
+export interface WorkerClient {
+  /** Where the orchestrator answers, without a slash at its end. Throws `SETTING_INVALID`. */
+  orchestratorUrl(): string;
+  pollWork(body: WorkPollBody, options: { signal?: AbortSignal }): Promise<WorkPollAnswer>;
+  extendWork(body: WorkExtendBody): Promise<WorkExtendAnswer>;
+  answerWork(body: WorkAnswerBody): Promise<WorkAnswerResult>;
+}

@@ -3,7 +3,7 @@ import { sha256Hex } from "./hash.js";
 /** Ids made here or by the client: a prefix and a UUIDv7-like value, sortable by the time they were made. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export type IdPrefix = "run" | "push" | "ep" | "msg" | "key" | "sch";
+export type IdPrefix = "run" | "push" | "ep" | "msg" | "key" | "sch" | "worker";
 
 /** A new id: 48 bits of milliseconds and 80 random bits in Crockford's base 32, e.g. `run_01k...`. */
 export function newId(prefix: IdPrefix, nowMs: number = Date.now(), random: Uint8Array = randomBytes()): string {

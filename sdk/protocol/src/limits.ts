@@ -72,4 +72,14 @@ export const LIMITS = {
   catchUpRuns: 100,
   /** Longest long poll. */
   waitMs: 60_000,
+  /** Longest poll of a worker. */
+  pollMs: 20_000,
+  /** Runs that one poll is given at most. */
+  pollPushes: 10,
+  /** Polls of workers of one namespace that may wait in one process. */
+  waitingPolls: 1_000,
+  /** Pools of one worker. */
+  workerPools: 20,
+  /** Runs that one worker may have in hand. */
+  workerRuns: 1_000,
 } as const;

@@ -38,6 +38,7 @@ export const endpointIdSchema = idSchema("ep");
 export const messageIdSchema = idSchema("msg");
 export const keyIdSchema = idSchema("key");
 export const scheduleIdSchema = idSchema("sch");
+export const workerIdSchema = idSchema("worker");
 
 /** Milliseconds, whole, not negative, at most ten years. */
 export const durationMsSchema = z.number().int().min(0).max(LIMITS.durationMs);

@@ -28,6 +28,12 @@ import {
   startRunsBodySchema,
   validateAnswerSchema,
   validateRequestSchema,
+  workAnswerBodySchema,
+  workAnswerResultSchema,
+  workExtendAnswerSchema,
+  workExtendBodySchema,
+  workPollAnswerSchema,
+  workPollBodySchema,
 } from "../src/index.js";
 
 function read<Fixture>(name: string): Fixture {
@@ -83,6 +89,12 @@ const schemas = {
   checkpointBody: checkpointBodySchema,
   checkpointAnswer: checkpointAnswerSchema,
   checkpointClaims: checkpointClaimsSchema,
+  workPollBody: workPollBodySchema,
+  workPollAnswer: workPollAnswerSchema,
+  workExtendBody: workExtendBodySchema,
+  workExtendAnswer: workExtendAnswerSchema,
+  workAnswerBody: workAnswerBodySchema,
+  workAnswerResult: workAnswerResultSchema,
 };
 const messages = read<{
   accepted: { schema: keyof typeof schemas; message: unknown }[];

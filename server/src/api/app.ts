@@ -69,12 +69,13 @@ async function call(context: Context, route: Route, options: AppOptions): Promis
   const claims = route.scope === "checkpoint" ? checkpointClaims(authorization, services) : undefined;
   const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
-  return route.handle({ params, query, body, caller, claims, signal }, services);
+  const gone = () => req.raw.signal;
+  return route.handle({ params, query, body, caller, claims, signal, gone }, services);
 }
 
 /** Invocations under way end with their answers, which they may have to be told by a checkpoint. */
-function isAnsweredToTheLast({ scope, path }: Route): boolean {
-  return scope === "checkpoint" || (scope === "public" && path !== "/ready");
+function isAnsweredToTheLast({ scope, path, endsInvocations }: Route): boolean {
+  return scope === "checkpoint" || endsInvocations === true || (scope === "public" && path !== "/ready");
 }
 
 function isStopping(): AikiError {

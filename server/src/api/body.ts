@@ -1,5 +1,5 @@
 /** Reads a request's body within its bounds: bytes before parsing, depth before parsing, then the schema. */
-import { AikiError, type JsonValue, jsonTextDepth, LIMITS } from "@aikirun/protocol";
+import { AikiError, type Command, type JsonValue, jsonTextDepth, LIMITS } from "@aikirun/protocol";
 import type { z } from "zod";
 
 /** Nesting of a body that is parsed at all. Each payload in it has its own bound, so that one spoils no other. */
@@ -82,6 +82,15 @@ export function checkPayload(value: JsonValue | undefined, name: string): void {
     "PAYLOAD_TOO_LARGE",
     `${name} is ${bytes.toLocaleString("en-US")} bytes of JSON; at most ${LIMITS.payloadBytes.toLocaleString("en-US")} are taken. Store it elsewhere and send where it is.`,
   );
+}
+
+/** What an invocation brings. Throws as `checkPayload` does. */
+export function checkCommands(commands: readonly Command[]): void {
+  for (const command of commands) {
+    if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);
+    else if (command.type === "child.start") checkPayload(command.input, `the input of ${command.key}`);
+    else if (command.type === "run.completed") checkPayload(command.output, "the output of the run");
+  }
 }
 
 /** Checks one part of a request. The first fault is named with its path. */

@@ -16,7 +16,7 @@ import {
   pushedHistorySchema,
 } from "@aikirun/protocol";
 import { z } from "zod";
-import { checkPayload } from "./body.js";
+import { checkCommands } from "./body.js";
 import { errorReply, toAikiError } from "./errors.js";
 import { runNotFound } from "./mail.js";
 import { type Route, route } from "./route.js";
@@ -88,10 +88,7 @@ async function record(
   { dispatcher }: Services,
 ): Promise<CheckpointAnswer> {
   if (!claims || !speaksOf(claims, body)) throw refused();
-  for (const command of body.commands) {
-    if (command.type === "task.completed") checkPayload(command.output, `the output of ${command.key}`);
-    else if (command.type === "child.start") checkPayload(command.input, `the input of ${command.key}`);
-  }
+  checkCommands(body.commands);
   const outcome = await dispatcher.checkpoint(claims.ns, body);
   switch (outcome.type) {
     case "recorded": {

@@ -138,17 +138,25 @@ function describedIn(endpoint: LiveEndpoint | undefined, { workflow, version }: 
   return endpoint?.stored.manifest.workflows.find((one) => one.name === workflow && one.version === version);
 }
 
-async function listWorkflows(ns: string, { store, endpoints }: Services): Promise<WorkflowList["workflows"]> {
+async function listWorkflows(
+  ns: string,
+  { store, endpoints, dispatcher }: Services,
+): Promise<WorkflowList["workflows"]> {
   const byVersion = new Map<string, WorkflowList["workflows"][number]>();
   for (const { workflow, version, live } of await store.countLive(ns)) {
-    byVersion.set(`${workflow}@${version}`, { name: workflow, version, events: [], live });
+    byVersion.set(`${workflow}@${version}`, { name: workflow, version, workers: 0, events: [], live });
   }
   await endpoints.refresh();
   for (const { workflow, version, endpoint } of endpoints.served(ns)) {
     const listed = describedIn(endpoint, { workflow, version });
     const live = byVersion.get(`${workflow}@${version}`)?.live ?? 0;
     const events = listed?.events.map((event) => event.name) ?? [];
-    byVersion.set(`${workflow}@${version}`, { name: workflow, version, endpoint: endpoint.stored.name, events, live });
+    const known = { name: workflow, version, endpoint: endpoint.stored.name, workers: 0, events, live };
+    byVersion.set(`${workflow}@${version}`, known);
+  }
+  for (const { workflow, version, workers } of dispatcher.workersOf(ns)) {
+    const known = byVersion.get(`${workflow}@${version}`) ?? { name: workflow, version, events: [], live: 0 };
+    byVersion.set(`${workflow}@${version}`, { ...known, workers });
   }
   return [...byVersion.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
 }

@@ -46,6 +46,7 @@ export function inProcessClient({ ns, services, newId, waitForEnd }: InProcessOp
       caller: { ns, scope: "write", everywhere: false } as const,
       claims: undefined,
       signal: () => new AbortController().signal,
+      gone: () => new AbortController().signal,
     };
     // The routes of runs work with nothing else.
     const reply = await route.handle(call, { ...services(), schemas: CHECKED_BY_THE_CALLER } as Services);

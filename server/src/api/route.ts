@@ -13,6 +13,8 @@ export interface Call<Params, Query, Body> {
   readonly claims: CheckpointClaims | undefined;
   /** Aborts when the client went away or the server stops. Made when asked for: most routes answer before that. */
   signal(): AbortSignal;
+  /** Aborts when the client went away before it had the whole answer. */
+  gone(): AbortSignal;
 }
 
 export interface Reply {
@@ -29,6 +31,8 @@ interface Shape {
   /** What a key needs; `public` routes take none, `checkpoint` routes a push's own token. */
   readonly scope: Scope | "public" | "checkpoint";
   readonly summary: string;
+  /** Brings, or keeps, what invocations have done: answered also while the server stops. */
+  readonly endsInvocations?: true;
   /** Schemas of the successful answers, by status. */
   readonly answers: Readonly<Record<number, z.ZodType | "empty" | "text" | "events">>;
 }

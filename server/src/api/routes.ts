@@ -9,6 +9,7 @@ import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
 import { scheduleRoutes } from "./schedules.js";
 import { systemRoutes } from "./system.js";
+import { workerRoutes } from "./workers.js";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
@@ -17,6 +18,7 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...checkpointRoutes,
   ...scheduleRoutes,
+  ...workerRoutes,
   ...endpointRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),

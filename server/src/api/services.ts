@@ -13,7 +13,21 @@ export interface Services {
   readonly store: Store;
   readonly dispatcher: Pick<
     Dispatcher,
-    "accept" | "hasRoom" | "holds" | "wake" | "wakeAt" | "cancelSent" | "startedUnknown" | "checkpoint" | "hub"
+    | "accept"
+    | "hasRoom"
+    | "holds"
+    | "wake"
+    | "wakeAt"
+    | "cancelSent"
+    | "startedUnknown"
+    | "checkpoint"
+    | "waitingPolls"
+    | "workersOf"
+    | "poll"
+    | "extend"
+    | "answer"
+    | "giveBack"
+    | "hub"
   >;
   readonly schedules: Pick<Schedules, "wakeAt">;
   readonly endpoints: Endpoints;

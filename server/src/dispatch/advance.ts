@@ -6,12 +6,24 @@ import type { ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import { decide } from "../core/decide.js";
 import type { DeliveryOutcome, Route } from "./delivery.js";
 import { type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
-import { ENDED, type Hold, LOST, type Outcome } from "./hold.js";
+import { ENDED, type Hold, LOST, type Outcome, type Sent } from "./hold.js";
 import { pause } from "./timers.js";
 
 /** `suspended`: the run was parked by a `waiting` answer, so that without news nothing is pushed. */
-export async function advance(hold: Hold, suspended: boolean): Promise<Outcome> {
-  let answer: ExecuteAnswer | undefined;
+export function advance(hold: Hold, suspended: boolean): Promise<Outcome> {
+  return goOn(hold, undefined, suspended);
+}
+
+/** Goes on from what came back for a push that nobody here waited for. `sent` is that push, where it is known. */
+export async function advanceFrom(hold: Hold, sent: Sent | undefined, outcome: DeliveryOutcome): Promise<Outcome> {
+  const settled = await settle(hold, await accept(hold, sent, outcome));
+  const next = settled === "held" ? await push(hold) : settled;
+  if (next !== "again" && "type" in next) return next;
+  return goOn(hold, next === "again" ? undefined : next, false);
+}
+
+async function goOn(hold: Hold, from: ExecuteAnswer | undefined, suspended: boolean): Promise<Outcome> {
+  let answer = from;
   let idle = suspended;
   for (;;) {
     const { state, mail, shared } = hold;
@@ -53,14 +65,25 @@ async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
     if (tries > shared.settings.maxTries) {
       return hold.park("stalled", null, triedTooOften(tries, trouble, now));
     }
+    const seat = hold.takeSeat();
+    if (seat) {
+      const handed = await hold.handOver(seat);
+      if (handed === "gone") continue;
+      return handed;
+    }
     const route = shared.delivery.route(facts);
     const delivered = route
       ? await deliver(hold, route)
-      : ({ type: "not_served", message: unservedMessage(facts, shared.delivery) } as const);
-    if (delivered === "again" || "runId" in delivered || isOutcome(delivered)) return delivered;
-    if (delivered.type === "history_needed" || delivered.type === "too_large") continue;
-    return recover(hold, delivered);
+      : ({ type: "not_served", message: unservedMessage(facts, shared) } as const);
+    const settled = await settle(hold, delivered);
+    if (settled !== "held") return settled;
   }
+}
+
+/** What a delivery brought, unless it is to be made again (`held`). */
+async function settle(hold: Hold, delivered: Delivered): Promise<ExecuteAnswer | "held" | "again" | Outcome> {
+  if (delivered === "again" || "runId" in delivered || isOutcome(delivered)) return delivered;
+  return delivered.type === "history_needed" || delivered.type === "too_large" ? "held" : recover(hold, delivered);
 }
 
 type Delivered =
@@ -72,7 +95,7 @@ type Delivered =
 
 function isOutcome(delivered: Exclude<Delivered, ExecuteAnswer | "again">): delivered is Outcome {
   const { type } = delivered;
-  return type === "parked" || type === "ended" || type === "released" || type === "lost";
+  return type === "parked" || type === "ended" || type === "released" || type === "handed" || type === "lost";
 }
 
 /** One push, under a lease that is kept meanwhile. */
@@ -94,15 +117,15 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
   if (result === "stop") return hold.release();
   // What was aborted may still run: its successor needs a generation of its own, and the cancel, or the time, is read.
   if (result === "cancel") return hold.retake();
-  return accept(hold, route, request, result.done);
+  return accept(hold, { endpointId: route.endpointId, request }, result.done);
 }
 
-async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome: DeliveryOutcome): Promise<Delivered> {
+async function accept(hold: Hold, sent: Sent | undefined, outcome: DeliveryOutcome): Promise<Delivered> {
   const { warm } = hold.shared;
   const runId = hold.state.facts.id;
   if (outcome.type === "history_needed") {
     warm.missed(runId);
-    if (request.history.after) return outcome;
+    if (!sent || sent.request.history.after) return outcome;
     const message = "The endpoint asked for the whole history in answer to the whole history.";
     return { type: "failed", reach: "refused", code: "BAD_ANSWER", message };
   }
@@ -111,29 +134,33 @@ async function accept(hold: Hold, route: Route, request: ExecuteRequest, outcome
   const { fence } = hold.state;
   if (
     answer.runId !== runId ||
-    answer.pushId !== request.pushId ||
+    (sent && answer.pushId !== sent.request.pushId) ||
     answer.epoch !== fence.epoch ||
     answer.gen !== fence.gen
   ) {
     return { type: "failed", reach: "lost", code: "BAD_ANSWER", message: "The answer is for another push." };
   }
-  const { head, after } = request.history;
-  if (answer.keeps) warm.keeps(runId, route.endpointId, head, after !== undefined);
-  else warm.forget(runId);
+  if (answer.keeps && sent) {
+    const { head, after } = sent.request.history;
+    warm.keeps(runId, sent.endpointId, head, after !== undefined);
+  } else warm.forget(runId);
   if (answer.seq > fence.seq) {
     // It builds on a checkpoint that another process has written.
     const reloaded = await hold.reload();
     if (reloaded !== "again") return reloaded;
   }
-  if (answer.seq === hold.state.fence.seq) return isSpent(answer, request) ? "again" : answer;
-  // It repeats a checkpoint that was written and never acknowledged: what is written counts.
+  const spent = isSpent(answer, sent?.request);
+  if (answer.seq === hold.state.fence.seq && spent !== "perhaps") return spent ? "again" : answer;
+  // What is written counts: it repeats a checkpoint that was written and never acknowledged, or it brings nothing, and
+  // only who handed the push out knows whether its checkpoints did.
   const refenced = await hold.refence();
   return refenced === "held" ? "again" : refenced;
 }
 
 /** Its checkpoints have recorded all that it did, and what comes next needs another push: there is nothing to write. */
-function isSpent({ state, commands, seq }: ExecuteAnswer, { fence }: ExecuteRequest): boolean {
-  return state === "more" && commands.length === 0 && seq > fence.seq;
+function isSpent({ state, commands, seq }: ExecuteAnswer, pushed: ExecuteRequest | undefined): boolean | "perhaps" {
+  if (state !== "more" || commands.length > 0) return false;
+  return pushed ? seq > pushed.fence.seq : "perhaps";
 }
 
 /**

@@ -16,10 +16,12 @@ export interface Route {
 }
 
 export interface Delivery {
-  /** Undefined: nobody serves this version; the run waits. */
+  /** Undefined: no endpoint serves this version, or the run is for a pool of workers. */
   route(facts: RunFacts): Route | undefined;
   /** How long a run of this version may take that has no limit of its own, as far as anybody serves it. */
   versionTimeoutMs?(facts: RunFacts): number | undefined;
+  /** The push as a worker is handed it: with its access to checkpoints, and in a size that travels. */
+  forWorker?(ns: string, request: ExecuteRequest): ExecuteRequest;
   /** Does beforehand, for a push that will probably be sent, what does not need the network. */
   prepare?(route: Route, ns: string, request: ExecuteRequest): void;
   /** Never throws. `signal` aborts the push (cancel, shutdown). */

@@ -2,16 +2,17 @@
  * The runs that this process advances: new ones that it inserted already leased, and due ones that it claims. Any number
  * of processes do this on one database; correctness never depends on a wake or a timer arriving, only promptness does.
  */
-import type { CheckpointBody } from "@aikirun/protocol";
+import { AikiError, type CheckpointBody, type HeldPush, type WorkPollAnswer } from "@aikirun/protocol";
 import type { LoadedRun } from "../core/run.js";
 import { type RunStore, StoreUnavailable } from "../store/port.js";
-import { advance } from "./advance.js";
+import { advance, advanceFrom } from "./advance.js";
 import { Alarm } from "./alarm.js";
 import type { CheckpointOutcome } from "./checkpoint.js";
-import type { Delivery } from "./delivery.js";
+import type { Delivery, DeliveryOutcome } from "./delivery.js";
+import { Desk, type Seat, type WorkerPoll } from "./desk.js";
 import { Guests } from "./guests.js";
 import { Heads } from "./heads.js";
-import { Hold, type Outcome, type Shared } from "./hold.js";
+import { Hold, leaseWithin, type Outcome, type Shared } from "./hold.js";
 import { Hub } from "./hub.js";
 import { EndpointLoad } from "./load.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "./settings.js";
@@ -32,6 +33,8 @@ export interface DispatcherOptions {
 const FIRST_GENERATION = 1;
 /** How soon after a timer rang the store is asked for the next one. */
 const LOOK_AHEAD_MS = 50;
+/** A claim looks only so often for runs that are held: one right before a cancel may have been the last for a while. */
+const CANCEL_AGAIN_MS = 300;
 
 export class Dispatcher {
   readonly hub: Hub;
@@ -53,6 +56,9 @@ export class Dispatcher {
   #storeRetryMs = 0;
   #lookingSoon = false;
   #onIdle: (() => void) | undefined;
+  /** Set while runs are being claimed for waiting polls. */
+  #fetching: Promise<void> | undefined;
+  #fetchAgain = false;
 
   constructor({ store, delivery, settings, timers = realTimers, hub = new Hub(), onError }: DispatcherOptions) {
     this.hub = hub;
@@ -66,6 +72,7 @@ export class Dispatcher {
       heads: new Heads(),
       load: new EndpointLoad(),
       hub,
+      desk: new Desk(timers),
       wake: () => this.wake(),
       cancelSent: (ns, runId) => this.cancelSent(ns, runId),
       draining: () => this.#state !== "running",
@@ -106,7 +113,7 @@ export class Dispatcher {
     const hold = new Hold(run, this.#shared);
     const key = `${run.facts.ns}/${run.facts.id}`;
     this.#held.set(key, hold);
-    void this.#advance(key, hold, run);
+    void this.#advance(key, hold, advance(hold, run.status === "suspended"));
   }
 
   /**
@@ -114,7 +121,7 @@ export class Dispatcher {
    * advance it: gives the lease back as soon as the store answers, so that the run does not wait until it has run out.
    */
   startedUnknown(ns: string, runId: string): void {
-    this.#giveBack(ns, runId).catch((error) => this.#onError(error, runId));
+    this.#returnLease(ns, runId).catch((error) => this.#onError(error, runId));
   }
 
   /** Some run may be due now: call it after every write that makes one due. Cheap, and merged with calls around it. */
@@ -140,7 +147,74 @@ export class Dispatcher {
 
   /** A cancel was sent to this run: when it is held here, the push under way is aborted now and not at the next beat. */
   cancelSent(ns: string, runId: string): void {
-    this.#held.get(`${ns}/${runId}`)?.nudge();
+    const hold = this.#held.get(`${ns}/${runId}`);
+    if (hold) hold.nudge();
+    else this.#shared.timers.after(CANCEL_AGAIN_MS, () => this.wake());
+    // Also when the run was claimed for the cancel a moment ago.
+    const handed = this.#guests.handed(ns, runId);
+    if (handed) this.#shared.desk.tell(ns, handed.endpointId, handed.request.pushId);
+  }
+
+  /** Polls of this namespace that wait in this process. */
+  waitingPolls(ns: string): number {
+    return this.#shared.desk.count(ns);
+  }
+
+  /** Versions that workers asked this process for a moment ago. */
+  workersOf(ns: string): ReturnType<Desk["serving"]> {
+    return this.#shared.desk.serving(ns);
+  }
+
+  /** Gives a worker what there is for it to do, waiting up to `waitMs` for the first run; room for none ends its polls. Throws `OVERLOADED`. */
+  async poll(poll: WorkerPoll, waitMs: number, signal: AbortSignal): Promise<WorkPollAnswer> {
+    const { desk } = this.#shared;
+    if (poll.room === 0) desk.end(poll.ns, poll.worker);
+    if (poll.room === 0) return { pushes: [] };
+    if (this.#state !== "running") throw new AikiError("OVERLOADED", "This orchestrator stops or starts just now.");
+    const covered = desk.covers(poll);
+    const given = desk.wait(poll, waitMs, signal);
+    if (!covered) this.#fetch();
+    return given;
+  }
+
+  /** Extends what a worker has in hand. Undefined: it is not its any more. Throws `StoreUnavailable`. */
+  extend(
+    ns: string,
+    { runId, gen }: HeldPush,
+    timeoutAt: number | undefined,
+  ): Promise<{ readonly cancelRequested: boolean } | undefined> {
+    const { store, settings } = this.#shared;
+    return store.extend(ns, runId, gen, leaseWithin(settings.leaseMs, timeoutAt, store.now()));
+  }
+
+  /**
+   * Goes on from what a worker brings, whichever process handed it out. False: the run is not its any more. `seat` takes
+   * the next push. Throws `StoreUnavailable`.
+   */
+  async answer(
+    ns: string,
+    push: HeldPush,
+    outcome: DeliveryOutcome,
+    { seat, versionTimeoutMs }: { readonly seat: Seat | undefined; readonly versionTimeoutMs: number | undefined },
+  ): Promise<boolean> {
+    const key = `${ns}/${push.runId}`;
+    // The same answer again, while the first is being written.
+    if (this.#held.get(key)?.state.fence.gen === push.gen) return false;
+    const hold = await this.#guests.take(ns, push);
+    if (!hold || this.#held.get(key)?.state.fence.gen === push.gen) return false;
+    hold.seat = seat;
+    hold.knownTimeoutMs ??= versionTimeoutMs;
+    this.#held.set(key, hold);
+    const sent = hold.handed?.request.pushId === push.pushId ? hold.handed : undefined;
+    const ended = await this.#advance(key, hold, advanceFrom(hold, sent, outcome));
+    return ended !== undefined && ended.type !== "lost";
+  }
+
+  /** Takes back what a worker has not begun, or does not want to end. Throws `StoreUnavailable`. */
+  async giveBack(ns: string, push: HeldPush): Promise<void> {
+    this.#guests.forget(ns, push);
+    await this.#shared.store.release(ns, push.runId, push.gen);
+    this.wake();
   }
 
   /** Writes what an invocation has done so far, whichever process pushed it. Throws `StoreUnavailable`. */
@@ -157,6 +231,7 @@ export class Dispatcher {
     this.#disarmScan();
     this.#alarm.stop();
     await this.#claiming;
+    await this.#fetching;
     await this.#idleWithin(graceMs);
     this.#abort.abort();
     for (const stop of [...this.#stops]) stop();
@@ -180,19 +255,22 @@ export class Dispatcher {
     return settings.maxHeld - (this.#held.size - load.waiting());
   }
 
-  async #advance(key: string, hold: Hold, run: LoadedRun): Promise<void> {
+  async #advance(key: string, hold: Hold, going: Promise<Outcome>): Promise<Outcome | undefined> {
+    let outcome: Outcome | undefined;
     try {
-      this.#arrange(await advance(hold, run.status === "suspended"));
+      outcome = await going;
+      this.#arrange(outcome, hold);
     } catch (error) {
-      this.#onError(error, run.facts.id);
+      this.#onError(error, hold.state.facts.id);
     }
     // The same run may have been claimed here again since its lease was lost.
     if (this.#held.get(key) === hold) this.#held.delete(key);
     if (this.#held.size === 0) this.#onIdle?.();
     if (this.#claimAgain) this.wake();
+    return outcome;
   }
 
-  async #giveBack(ns: string, runId: string): Promise<void> {
+  async #returnLease(ns: string, runId: string): Promise<void> {
     const { store, timers, settings } = this.#shared;
     const givenUpAt = timers.monotonic() + settings.leaseMs;
     while (timers.monotonic() < givenUpAt && (await pause(timers, settings.scanMs, this.#abort.signal))) {
@@ -207,8 +285,40 @@ export class Dispatcher {
     }
   }
 
-  #arrange(outcome: Outcome): void {
-    if (outcome.type === "parked" && outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
+  #arrange(outcome: Outcome, hold: Hold): void {
+    const { state } = hold;
+    if (outcome.type === "handed") this.#guests.keep(hold, outcome.pushId);
+    if (outcome.type !== "parked") return;
+    if (outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
+    // A poll that came while the run was being parked has found nothing.
+    if (state.trouble?.code === "WORKFLOW_NOT_SERVED" && this.#shared.desk.wants(state.facts)) this.#fetch();
+  }
+
+  /** Claims, for polls that wait, runs that were parked because nobody served them. Merged with calls around it. */
+  #fetch(): void {
+    if (this.#state !== "running") return;
+    this.#fetchAgain = true;
+    this.#fetching ??= this.#fetchAll().finally(() => {
+      this.#fetching = undefined;
+      if (this.#fetchAgain) this.#fetch();
+    });
+  }
+
+  async #fetchAll(): Promise<void> {
+    const { store, settings, desk } = this.#shared;
+    this.#fetchAgain = false;
+    for (const { room, ...unserved } of desk.open()) {
+      const limit = Math.min(settings.claimBatch, room, this.#room());
+      if (limit <= 0) continue;
+      try {
+        const runs = await store.claim({ limit, leaseMs: settings.leaseMs, unserved });
+        if (runs.length === limit && room > limit) this.#fetchAgain = true;
+        for (const run of runs) this.accept(run);
+      } catch (error) {
+        // The next scan asks again.
+        if (!(error instanceof StoreUnavailable)) this.#onError(error, undefined);
+      }
+    }
   }
 
   /** Claims until nothing is due or no room is left; one claim at a time. */
@@ -247,7 +357,9 @@ export class Dispatcher {
     // Spread, so that replicas do not all ask in the same moment.
     const ms = this.#scanMs * (0.75 + timers.random() / 2);
     this.#disarmScan = timers.after(ms, () => {
-      this.#scanMs = Math.min(this.#scanMs * 1.5, settings.idleScanMs);
+      // Whoever waits here may be the only one who serves what another process starts.
+      const most = this.#shared.desk.size > 0 ? settings.scanMs : settings.idleScanMs;
+      this.#scanMs = Math.min(this.#scanMs * 1.5, most);
       void this.#scan().finally(() => {
         if (this.#state === "running") this.#armScan();
       });
@@ -255,6 +367,8 @@ export class Dispatcher {
   }
 
   async #scan(): Promise<void> {
+    this.#shared.desk.sweep();
+    if (this.#shared.desk.size > 0) this.#fetch();
     this.wake();
     await this.#claiming;
     await this.#lookAhead();

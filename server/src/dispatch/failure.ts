@@ -1,6 +1,7 @@
 /** What a delivery that brought nothing means for its run: how long to wait, and when to stop trying. Pure. */
 import type { RunFacts, Trouble } from "../core/run.js";
 import type { Delivery, DeliveryOutcome } from "./delivery.js";
+import type { Desk } from "./desk.js";
 import type { DispatchSettings } from "./settings.js";
 
 export type Failure = Exclude<DeliveryOutcome, { type: "answer" } | { type: "history_needed" } | { type: "too_large" }>;
@@ -27,8 +28,11 @@ export function judge(failure: Failure, { before, at, random, settings }: Circum
       return { type: "stalled", trouble: { code: "NON_DETERMINISM", message, at, deliveries: 1, divergence } };
     }
     case "not_served": {
-      const trouble = { code: "WORKFLOW_NOT_SERVED", message: failure.message, at, deliveries: 0 };
-      return { type: "unserved", delayMs: lowered(settings.unservedMs, random), trouble };
+      const since = before?.code === "WORKFLOW_NOT_SERVED" ? (before.since ?? at) : at;
+      const trouble = { code: "WORKFLOW_NOT_SERVED", message: failure.message, at, deliveries: 0, since };
+      // Whoever comes to serve it fetches it. This look is for news that got lost, and thousands may wait for one worker.
+      const delayMs = Math.min(Math.max(settings.unservedMs, at - since), settings.unservedMostMs);
+      return { type: "unserved", delayMs: lowered(delayMs, random), trouble };
     }
     case "busy": {
       const trouble = count(before, { code: "BUSY", message: failure.message }, at);
@@ -97,12 +101,21 @@ function lowered(ms: number, random: number): number {
 }
 
 /** Text for a run whose version nobody serves: what is served instead, and what to do. */
-export function unservedMessage(facts: RunFacts, delivery: Delivery): string {
+export function unservedMessage(facts: RunFacts, { delivery, desk }: { delivery: Delivery; desk: Desk }): string {
+  const subject = `${facts.workflow}@${facts.version}`;
+  const ofPool = facts.pool === undefined ? "" : ` of pool ${facts.pool}`;
+  if (desk.polledLately(facts)) return `Every worker${ofPool} that serves ${subject} is busy. The run waits for one.`;
+  if (facts.pool !== undefined) {
+    return (
+      `No worker${ofPool} serves ${subject}, and a run with a pool goes to no endpoint. ` +
+      `Start one: worker({ workflows: [...], pools: [${JSON.stringify(facts.pool)}] }). The run waits.`
+    );
+  }
   const served = (delivery.served?.(facts.ns) ?? []).filter((other) => other.workflow === facts.workflow).slice(0, 10);
   const list = served.map((other) => `${other.workflow}@${other.version} (${other.url})`);
   const instead = served.length > 0 ? ` Served: ${list.join(", ")}.` : "";
   return (
-    `Nobody serves ${facts.workflow}@${facts.version}.${instead} Add it to serveAiki([...]) and deploy, ` +
+    `Nobody serves ${subject}.${instead} Add it to serveAiki([...]) and deploy, start a worker that has it, ` +
     `or ask its endpoint again: aiki endpoints refresh ${served[0]?.url ?? "NAME"}. The run waits.`
   );
 }

@@ -1,25 +1,58 @@
 /**
- * Checkpoints of runs that another process pushed: behind a load balancer, or after that process has gone. The state is
- * loaded once and kept for the checkpoints that follow. The fence alone says who may write, so that a copy which has
- * fallen behind costs a refusal and never a wrong record.
+ * Runs whose invocation this process does not wait for: what workers were handed, here or elsewhere, and checkpoints of
+ * what another process pushed. The state is loaded once and kept for what follows. The fence alone says who may write, so
+ * that a copy which has fallen behind costs a refusal and never a wrong record.
  */
-import type { CheckpointBody } from "@aikirun/protocol";
+import type { CheckpointBody, HeldPush } from "@aikirun/protocol";
 import { type CheckpointOutcome, STALE } from "./checkpoint.js";
-import { Hold, type Shared } from "./hold.js";
+import { Hold, type Sent, type Shared } from "./hold.js";
 
 /** Runs whose state is kept; the one unused for longest is forgotten first. */
-const MOST_GUESTS = 256;
+const MOST_GUESTS = 1_000;
 
 export class Guests {
   readonly #shared: Shared;
+  /** By push. */
   readonly #holds = new Map<string, Promise<Hold | undefined>>();
+  /** By run: those that workers were handed here. */
+  readonly #handed = new Map<string, Hold>();
 
   constructor(shared: Shared) {
     this.#shared = shared;
   }
 
+  /** A run that a worker was handed. */
+  keep(hold: Hold, pushId: string): void {
+    const { ns, id } = hold.state.facts;
+    this.#keep(keyOf(ns, pushId), Promise.resolve(hold));
+    this.#handed.delete(keyOf(ns, id));
+    this.#handed.set(keyOf(ns, id), hold);
+    dropOldest(this.#handed);
+  }
+
+  /** Which worker this process gave a run to, and as which push; the worker may have answered since, elsewhere. */
+  handed(ns: string, runId: string): Sent | undefined {
+    return this.#handed.get(keyOf(ns, runId))?.handed;
+  }
+
+  /** The state for the answer to a push, which is the end of that push. Undefined: it is fenced off. */
+  async take(ns: string, push: HeldPush): Promise<Hold | undefined> {
+    const key = keyOf(ns, push.pushId);
+    const known = this.#holds.get(key);
+    this.#holds.delete(key);
+    this.#handed.delete(keyOf(ns, push.runId));
+    const hold = await (known ?? this.#load(ns, push));
+    await hold?.close();
+    return hold;
+  }
+
+  forget(ns: string, { runId, pushId }: HeldPush): void {
+    this.#holds.delete(keyOf(ns, pushId));
+    this.#handed.delete(keyOf(ns, runId));
+  }
+
   async checkpoint(ns: string, body: CheckpointBody): Promise<CheckpointOutcome> {
-    const key = JSON.stringify([ns, body.pushId]);
+    const key = keyOf(ns, body.pushId);
     const known = this.#holds.get(key) ?? this.#load(ns, body);
     this.#keep(key, known);
     const hold = await known.catch(() => undefined);
@@ -29,7 +62,7 @@ export class Guests {
     return outcome;
   }
 
-  async #load(ns: string, { runId, pushId, epoch, gen }: CheckpointBody): Promise<Hold | undefined> {
+  async #load(ns: string, { runId, pushId, epoch, gen }: HeldPush): Promise<Hold | undefined> {
     const run = await this.#shared.store.load(ns, runId);
     if (run?.fence.gen !== gen || run.fence.epoch !== epoch) return undefined;
     const hold = new Hold(run, this.#shared);
@@ -40,10 +73,18 @@ export class Guests {
   #keep(key: string, hold: Promise<Hold | undefined>): void {
     this.#holds.delete(key);
     this.#holds.set(key, hold);
-    if (this.#holds.size <= MOST_GUESTS) return;
-    for (const oldest of this.#holds.keys()) {
-      this.#holds.delete(oldest);
-      return;
-    }
+    dropOldest(this.#holds);
   }
+}
+
+function dropOldest(kept: Map<string, unknown>): void {
+  if (kept.size <= MOST_GUESTS) return;
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest);
+    return;
+  }
+}
+
+function keyOf(ns: string, pushId: string): string {
+  return JSON.stringify([ns, pushId]);
 }

@@ -3,6 +3,7 @@
  * Nothing here decides; `core` does.
  */
 import type { CheckpointBody, ExecuteRequest, HistoryCursor, HistoryRecord, HistorySlice } from "@aikirun/protocol";
+import type { Instant } from "../core/clock.js";
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, type Input, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
@@ -10,6 +11,7 @@ import { type RunState, stateOf, timeoutAtOf } from "../core/state.js";
 import { type CommitOutcome, type RunStore, StoreUnavailable } from "../store/port.js";
 import { type CheckpointOutcome, recordCheckpoint, STALE } from "./checkpoint.js";
 import type { Delivery, Route } from "./delivery.js";
+import type { Desk, Seat } from "./desk.js";
 import type { Heads } from "./heads.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
@@ -28,6 +30,7 @@ export interface Shared {
   readonly heads: Heads;
   readonly load: EndpointLoad;
   readonly hub: Hub;
+  readonly desk: Desk;
   /** Some run was made due. */
   readonly wake: () => void;
   /** A cancel was written to this run's mailbox. */
@@ -46,23 +49,48 @@ export type Outcome =
   | { readonly type: "parked"; readonly dueAt: number | null }
   | { readonly type: "ended" }
   | { readonly type: "released" }
+  /** A worker has it; whatever process its answer comes to goes on. */
+  | { readonly type: "handed"; readonly pushId: string }
   /** Somebody else holds it, or will once the lease has run out. */
   | { readonly type: "lost" };
 
 export const LOST: Outcome = { type: "lost" };
 export const ENDED: Outcome = { type: "ended" };
 
+/** A push that is under way, as far as its answer needs it. */
+export interface Sent {
+  /** Of whoever has it: an endpoint or a worker. */
+  readonly endpointId: string;
+  readonly request: ExecuteRequest;
+}
+
 const STORE_RETRY_MOST_MS = 1_000;
+
+/**
+ * The lease of a run that a worker has: no process watches over its time, so it ends with it, and whoever claims the run
+ * then ends it.
+ */
+export function leaseWithin(leaseMs: number, timeoutAt: number | undefined, { earliest }: Instant): number {
+  if (timeoutAt === undefined) return leaseMs;
+  return Math.min(leaseMs, Math.max(1, Math.ceil(timeoutAt - earliest) + 1));
+}
 
 export class Hold {
   readonly shared: Shared;
   state: RunState;
   /** Messages above `state.seen` that were read, in order. */
   mail: readonly Mail[];
+  /** Of the worker whose answer is being written: it takes the next push. */
+  seat: Seat | undefined;
+  /** The time limit of the run's version, once somebody has told it. */
+  knownTimeoutMs: number | undefined;
+  /** What a worker was handed last. */
+  handed: Sent | undefined;
+  /** The lease is one for a callback, as far as this process knows. */
+  #forCallback = false;
   /** Where the history ended when it was last hashed. */
   #head: HistoryCursor;
   #ready: PreparedPush | undefined;
-  #knownTimeoutMs: number | undefined;
   /** Asks at once whether a cancel has come. Set while the lease is being kept. */
   #check: (() => void) | undefined;
   /** Ends the waiting for a push whose run has ended under it. Set likewise. */
@@ -104,6 +132,48 @@ export class Hold {
     if (next.type === "park") return this.#parked(commit, next.dueAt, unread);
     shared.hub.notify(commit.ns, commit.runId, false);
     return !unread || (await this.#readMail()) ? "held" : LOST;
+  }
+
+  /**
+   * Gives the run to a worker. From then on nothing of it depends on this process: the lease is for whoever brings the
+   * answer. `gone`: the worker is not there any more.
+   */
+  async handOver(seat: Seat): Promise<Outcome | "gone"> {
+    const { shared, state } = this;
+    const { facts, fence } = state;
+    const { leaseMs, workerBudgetMs } = shared.settings;
+    const timeoutAt = this.#timeoutAt();
+    if (!this.#forCallback) {
+      const { ns, id } = facts;
+      const held = this.#ask((store) => {
+        return store.holdForCallback(ns, id, fence.gen, leaseWithin(leaseMs, timeoutAt, store.now()));
+      });
+      const mine = await held.catch((error) => {
+        seat.leave();
+        throw error;
+      });
+      if (!mine) {
+        seat.leave();
+        return LOST;
+      }
+      this.#forCallback = true;
+    }
+    const to = { endpointId: seat.worker, budgetMs: workerBudgetMs };
+    const request = pushRequest(this, to);
+    this.handed = { endpointId: seat.worker, request };
+    this.open(request.pushId);
+    const push = shared.delivery.forWorker?.(facts.ns, request) ?? request;
+    if (seat.give({ push, leaseMs, ...(timeoutAt !== undefined && { timeoutAt }) }))
+      return { type: "handed", pushId: push.pushId };
+    await this.close();
+    return "gone";
+  }
+
+  /** The worker that takes the run next, if any. */
+  takeSeat(): Seat | undefined {
+    const { seat } = this;
+    this.seat = undefined;
+    return seat ?? this.shared.desk.take(this.state.facts);
   }
 
   /** From now on the invocation of this push may write checkpoints. */
@@ -181,8 +251,10 @@ export class Hold {
    */
   #versionTimeoutMs(): number | undefined {
     const { timeoutMs, facts } = this.state;
-    if (timeoutMs === undefined) this.#knownTimeoutMs ??= this.shared.delivery.versionTimeoutMs?.(facts);
-    return this.#knownTimeoutMs;
+    const { delivery, desk } = this.shared;
+    if (timeoutMs === undefined)
+      this.knownTimeoutMs ??= delivery.versionTimeoutMs?.(facts) ?? desk.versionTimeoutMs(facts);
+    return this.knownTimeoutMs;
   }
 
   /** What bounds a decision about this run. */
@@ -270,7 +342,7 @@ export class Hold {
    * The history for this endpoint: only what is new when it said that it keeps the rest. `coming` are records that a
    * commit under way adds.
    */
-  slice(route: Route, coming: readonly HistoryRecord[]): HistorySlice {
+  slice(route: Pick<Route, "endpointId">, coming: readonly HistoryRecord[]): HistorySlice {
     const { records, facts } = this.state;
     let after = this.shared.warm.get(facts.id, route.endpointId, records.length);
     if (after && after.n > records.length) after = undefined;
@@ -300,6 +372,7 @@ export class Hold {
   #readyPush(decision: Decision): void {
     const { delivery, timers } = this.shared;
     const { facts, fence } = this.state;
+    if (this.seat) return;
     timers.soon(() => {
       const route = this.state.fence === fence ? delivery.route(facts) : undefined;
       if (!route) return;
@@ -330,10 +403,11 @@ export class Hold {
    */
   async #commit(commit: Commit): Promise<CommitOutcome | { readonly type: "lost" }> {
     const { store, settings } = this.shared;
+    const timeoutAt = this.#forCallback ? this.#timeoutAt() : undefined;
     let uncertain = false;
     const outcome = await this.#ask(async () => {
       try {
-        const outcome = await store.commit(commit, settings.leaseMs);
+        const outcome = await store.commit(commit, leaseWithin(settings.leaseMs, timeoutAt, store.now()));
         if (outcome.type !== "fenced" || !uncertain) return outcome;
       } catch (error) {
         uncertain = true;

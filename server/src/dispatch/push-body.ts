@@ -16,14 +16,25 @@ export class PushBodies {
     const whole = bodyOf(checkpoint ? { ...request, checkpoint } : request);
     if (!checkpoint || request.history.records.length === 0) return { ...whole, canShrink: false };
     if (whole.bytes <= (this.#most.get(endpointId) ?? LIMITS.bodyBytes)) return { ...whole, canShrink: true };
-    const history = { ...request.history, records: [], url: checkpoint.url + CHECKPOINT_HISTORY };
-    return { ...bodyOf({ ...request, history, checkpoint }), canShrink: false };
+    return { ...bodyOf(withoutRecords(request, checkpoint)), canShrink: false };
   }
 
   /** So many bytes were too many for it. */
   refused(endpointId: string, bytes: number): void {
     this.#most.set(endpointId, Math.min(this.#most.get(endpointId) ?? LIMITS.bodyBytes, bytes - 1));
   }
+}
+
+/** The same for a worker, whose pushes travel in answers of the API. */
+export function fitting(request: ExecuteRequest, checkpoint: CheckpointAccess | undefined): ExecuteRequest {
+  if (!checkpoint) return request;
+  const whole = { ...request, checkpoint };
+  return bodyOf(whole).bytes <= LIMITS.bodyBytes ? whole : withoutRecords(request, checkpoint);
+}
+
+function withoutRecords(request: ExecuteRequest, checkpoint: CheckpointAccess): ExecuteRequest {
+  const history = { ...request.history, records: [], url: checkpoint.url + CHECKPOINT_HISTORY };
+  return { ...request, history, checkpoint };
 }
 
 function bodyOf(request: ExecuteRequest): { readonly text: string; readonly bytes: number } {

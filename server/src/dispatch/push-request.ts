@@ -11,7 +11,11 @@ export interface PreparedPush {
 }
 
 /** The push that follows now or, with `coming`, after the commit under way has added these records. */
-export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryRecord[]): ExecuteRequest {
+export function pushRequest(
+  hold: Hold,
+  to: Pick<Route, "endpointId" | "budgetMs">,
+  coming?: readonly HistoryRecord[],
+): ExecuteRequest {
   const { facts, fence, runAttempt } = hold.state;
   const retries = runAttemptOf(coming ?? []) - 1;
   return {
@@ -19,8 +23,8 @@ export function pushRequest(hold: Hold, route: Route, coming?: readonly HistoryR
     pushId: hold.shared.timers.newId("push"),
     fence: coming ? { ...fence, seq: fence.seq + 1 } : fence,
     run: pushedRun(facts, runAttempt + retries),
-    history: hold.slice(route, coming ?? []),
-    budgetMs: route.budgetMs,
+    history: hold.slice(to, coming ?? []),
+    budgetMs: to.budgetMs,
   };
 }
 

@@ -1,5 +1,6 @@
 /** `Delivery` over HTTP: one signed POST per push, and the answer table. */
 import {
+  type CheckpointAccess,
   type ExecuteAnswer,
   type ExecuteRequest,
   executeAnswerSchema,
@@ -12,7 +13,7 @@ import { badAnswer, type Reach, readAnswer, refusedByEndpoint } from "./answer.j
 import type { CheckpointTokens } from "./checkpoint-token.js";
 import type { Delivery, DeliveryOutcome, Route } from "./delivery.js";
 import type { LiveEndpoint } from "./live-endpoint.js";
-import { PushBodies, type PushBody } from "./push-body.js";
+import { fitting, PushBodies, type PushBody } from "./push-body.js";
 import { type Refusal, shownUrl } from "./refusal.js";
 import type { Endpoints } from "./registry.js";
 import type { Post, PostTarget, Token } from "./signed-post.js";
@@ -22,6 +23,8 @@ export interface PushOptions {
   readonly post: Post;
   /** Absent: nobody outside knows how to reach this orchestrator, so that invocations end with each step. */
   readonly checkpoints?: CheckpointTokens;
+  /** For workers, who need to know no public URL. */
+  readonly workerCheckpoints?: CheckpointTokens;
   /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
   readonly doubt: (endpointId: string, reason: Doubt) => void;
   /** For metrics. */
@@ -51,7 +54,11 @@ export class Pusher implements Delivery {
   }
 
   route(facts: RunFacts): Route | undefined {
-    return this.#options.endpoints.route(facts);
+    return facts.pool === undefined ? this.#options.endpoints.route(facts) : undefined;
+  }
+
+  forWorker(ns: string, request: ExecuteRequest): ExecuteRequest {
+    return fitting(request, this.#access(this.#options.workerCheckpoints, ns, request));
   }
 
   versionTimeoutMs(facts: RunFacts): number | undefined {
@@ -109,14 +116,20 @@ export class Pusher implements Delivery {
 
   #sign({ target, stored }: LiveEndpoint, ns: string, request: ExecuteRequest): SignedPush {
     const { checkpoints, post } = this.#options;
-    const { run, pushId, fence, budgetMs } = request;
-    const place = { ns, runId: run.id, pushId, fence };
-    const checkpoint = stored.manifest.capabilities.inlineCheckpoints
-      ? checkpoints?.access(place, budgetMs + GRACE_MS)
-      : undefined;
+    const { run, pushId, fence } = request;
+    const can = stored.manifest.capabilities.inlineCheckpoints;
+    const checkpoint = can ? this.#access(checkpoints, ns, request) : undefined;
     const body = this.#bodies.of(stored.id, request, checkpoint);
     const message = { ns, subject: run.id, pushId, fence, body: body.text };
     return { target, message, body, token: post.sign(target, message) };
+  }
+
+  #access(
+    tokens: CheckpointTokens | undefined,
+    ns: string,
+    { run, pushId, fence, budgetMs }: ExecuteRequest,
+  ): CheckpointAccess | undefined {
+    return tokens?.access({ ns, runId: run.id, pushId, fence }, budgetMs + GRACE_MS);
   }
 
   #classify(endpoint: LiveEndpoint, request: ExecuteRequest, exchanged: Exchanged): DeliveryOutcome {

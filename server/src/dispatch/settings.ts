@@ -17,8 +17,11 @@ export interface DispatchSettings {
   readonly retryMostMs: number;
   /** A wait up to this long is spent with the lease held; a longer one parks the run. */
   readonly holdMs: number;
-  /** How soon a run is looked at again whose version nobody serves. */
+  /** How soon a run is looked at again whose version nobody serves; the longer it has waited, the later. */
   readonly unservedMs: number;
+  readonly unservedMostMs: number;
+  /** How long a worker may go on with one push. */
+  readonly workerBudgetMs: number;
   /** Longest `Retry-After` that is obeyed. */
   readonly busyMostMs: number;
   /** Claims and re-pushes without a record or a park before the run stalls: it may be what kills its holders. */
@@ -44,6 +47,8 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   retryMostMs: 30_000,
   holdMs: 500,
   unservedMs: 30_000,
+  unservedMostMs: 5 * 60_000,
+  workerBudgetMs: 24 * 60 * 60_000,
   busyMostMs: 60 * 60_000,
   maxTries: 25,
   maxTold: 500,

@@ -81,7 +81,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       exchange,
       policy: egressPolicy(settings, mode),
       publicUrl,
-      checkpointMac: writesCheckpoints(settings, mode) ? nodeMac(secret, "aiki checkpoint tokens") : undefined,
+      checkpointMac: settings.AIKI_CHECKPOINTS === "off" ? undefined : nodeMac(secret, "aiki checkpoint tokens"),
+      reachableByEndpoints: mode === "dev" || settings.AIKI_PUBLIC_URL !== undefined,
       auth: mode === "start" ? { adminKey: settings.AIKI_ADMIN_KEY } : undefined,
       dispatch: dispatchSettings(settings),
       registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
@@ -104,11 +105,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await closeAll();
     throw error;
   }
-}
-
-/** On wherever endpoints can be told how to reach this server: by its setting, or because they run beside it. */
-function writesCheckpoints(settings: Partial<Settings>, mode: ServerOptions["mode"]): boolean {
-  return settings.AIKI_CHECKPOINTS !== "off" && (mode === "dev" || settings.AIKI_PUBLIC_URL !== undefined);
 }
 
 /** Brings the database to this version's schema. Returns the names of the migrations that it applied. */

@@ -36,8 +36,10 @@ export interface OrchestratorParts {
   readonly policy: EgressPolicy;
   /** How this server is reached; known once it listens. */
   readonly publicUrl: () => string;
-  /** Makes checkpoint tokens. Absent: endpoints do not know how to reach this server, and answer after each step. */
+  /** Makes checkpoint tokens. Absent: every invocation ends with its step. */
   readonly checkpointMac: Mac | undefined;
+  /** Whether endpoints can be told where checkpoints go. Workers know by themselves. */
+  readonly reachableByEndpoints: boolean;
   /** Absent: every caller may do everything, and only this machine may call. */
   readonly auth: { readonly adminKey: string | undefined } | undefined;
   readonly dispatch: Partial<DispatchSettings>;
@@ -99,7 +101,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const delivery = new Pusher({
     endpoints,
     post,
-    ...(checkpoints && { checkpoints }),
+    ...(checkpoints && { workerCheckpoints: checkpoints }),
+    ...(checkpoints && parts.reachableByEndpoints && { checkpoints }),
     doubt: (endpointId, reason) => health.doubt(endpointId, reason),
     observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
   });

@@ -4,6 +4,7 @@ import { RUN_KEY } from "../core/draft.js";
 import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../core/run.js";
 import { runAttemptOf } from "../core/state.js";
 import { statusAfter } from "../core/status.js";
+import type { Unserved } from "./port.js";
 
 export interface Row {
   readonly facts: RunFacts;
@@ -87,6 +88,14 @@ export function isLive(row: Row): boolean {
 export function isClaimable(row: Row, now: number): boolean {
   if (!isLive(row) || row.dueAt === null || row.dueAt > now) return false;
   return row.leaseUntil === null || row.leaseUntil < now || (row.hold === "callback" && row.cancelN > row.seen);
+}
+
+/** Parked because nobody served it, and one of those that are wanted now. */
+export function waitsFor(row: Row, { ns, wanted }: Unserved): boolean {
+  const { workflow, version, pool } = row.facts;
+  if (row.facts.ns !== ns || row.status !== "queued" || row.leaseUntil !== null) return false;
+  if (row.trouble?.code !== "WORKFLOW_NOT_SERVED") return false;
+  return wanted.some((one) => one.workflow === workflow && one.version === version && one.pool === pool);
 }
 
 /** A new generation with a lease: what claiming and a start that is inserted leased have in common. */

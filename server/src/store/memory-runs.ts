@@ -17,6 +17,7 @@ import {
   reopen,
   takeLease,
   toLoaded,
+  waitsFor,
 } from "./memory-row.js";
 import { matches, sample, toRun, toSummary } from "./memory-view.js";
 import type {
@@ -105,14 +106,18 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
   }
 
-  async claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]> {
+  async claim(options: Parameters<RunStore["claim"]>[0]): Promise<LoadedRun[]> {
+    const { unserved } = options;
     const claimed = this.#statement("claim", () => {
       const now = this.#clock();
-      const due = [...this.#live].filter((row) => isClaimable(row, now));
-      due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
+      const due = [...this.#live].filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
+      if (unserved) due.sort((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
+      else due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
       return due.slice(0, options.limit).map((row) => {
         const { status } = row;
         takeLease(row, this.#epoch(), now + options.leaseMs);
+        // A run that nobody served may not have been due yet. While it is held it is, so that its lease can run out.
+        row.dueAt = Math.min(row.dueAt ?? now, now);
         return { row, gen: row.gen, status };
       });
     });
@@ -170,6 +175,16 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
   }
 
+  async holdForCallback(ns: string, runId: string, gen: number, leaseMs: number): Promise<boolean> {
+    return this.#statement("holdForCallback", () => {
+      const row = this.#findLive(ns, runId);
+      if (!row || row.gen !== gen || row.leaseUntil === null) return false;
+      row.leaseUntil = this.#clock() + leaseMs;
+      row.hold = "callback";
+      return true;
+    });
+  }
+
   async bump(
     ns: string,
     runId: string,
@@ -217,10 +232,7 @@ export class MemoryRuns implements RunStore, RunQueries {
       const now = this.#clock();
       let woken = 0;
       for (const row of this.#live) {
-        const { facts } = row;
-        if (facts.ns !== ns || row.leaseUntil !== null || row.trouble?.code !== "WORKFLOW_NOT_SERVED") continue;
-        if (!versions.some((v) => v.workflow === facts.workflow && v.version === facts.version)) continue;
-        if (row.status !== "queued") continue;
+        if (!waitsFor(row, { ns, wanted: versions.map((version) => ({ ...version, pool: undefined })) })) continue;
         row.dueAt = now;
         woken += 1;
       }

@@ -49,6 +49,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     commit: (commit, leaseMs) => runs.commit(commit, leaseMs),
     lastCommit: (ns, id) => runs.lastCommit(ns, id),
     extend: (ns, id, gen, leaseMs) => runs.extend(ns, id, gen, leaseMs),
+    holdForCallback: (ns, id, gen, leaseMs) => runs.holdForCallback(ns, id, gen, leaseMs),
     bump: (ns, id, gen, leaseMs) => runs.bump(ns, id, gen, leaseMs),
     retry: (ns, id, eventId) => runs.retry(ns, id, eventId),
     release: (ns, id, gen) => runs.release(ns, id, gen),

@@ -59,6 +59,16 @@ export type RetryOutcome =
   | { readonly type: "not_failed"; readonly status: RunStatus }
   | { readonly type: "unknown" };
 
+/** Runs that were parked because nobody served them. `pool` undefined: those that name none. */
+export interface Unserved {
+  readonly ns: string;
+  readonly wanted: readonly {
+    readonly workflow: string;
+    readonly version: string;
+    readonly pool: string | undefined;
+  }[];
+}
+
 export interface RunStore {
   /** The database's clock, from the newest answer. */
   now(): Instant;
@@ -85,10 +95,15 @@ export interface RunStore {
 
   /**
    * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
-   * gen + 1, tries + 1, status `running` unless it is scheduled, paused or stalled. Then reads them: the mail is read by the next
-   * statement. The `status` returned is the one before the claim.
+   * gen + 1, tries + 1, status `running` unless it is scheduled, paused or stalled. Then reads them: the mail is read by the
+   * next statement. The `status` returned is the one before the claim. With `unserved` only such runs, due or not, oldest
+   * first.
    */
-  claim(options: { readonly limit: number; readonly leaseMs: number }): Promise<LoadedRun[]>;
+  claim(options: {
+    readonly limit: number;
+    readonly leaseMs: number;
+    readonly unserved?: Unserved;
+  }): Promise<LoadedRun[]>;
 
   /** Reads one run again, whoever holds it. Undefined when it has ended or is unknown. */
   load(ns: string, runId: string): Promise<LoadedRun | undefined>;
@@ -97,9 +112,10 @@ export interface RunStore {
   readMail(ns: string, runId: string, after: number): Promise<Mail[]>;
 
   /**
-   * One transition under one fence. `leaseMs` is for `keep`, which also sets the status `running`. New records reset
-   * `tries`, and so does a park: the holder came to a decision, and failed deliveries are counted in `trouble`. A
-   * message to a run that has ended is dropped, but for a child's end: its parent reads it when it is retried.
+   * One transition under one fence. `leaseMs` is for `keep`, which also sets the status `running` and leaves what the
+   * lease is for. New records reset `tries`, and so does a park: the holder came to a decision, and failed deliveries are
+   * counted in `trouble`. A message to a run that has ended is dropped, but for a child's end: its parent reads it when
+   * it is retried.
    */
   commit(commit: Commit, leaseMs: number): Promise<CommitOutcome>;
 
@@ -116,6 +132,12 @@ export interface RunStore {
     gen: number,
     leaseMs: number,
   ): Promise<{ readonly cancelRequested: boolean } | undefined>;
+
+  /**
+   * Turns the lease of one generation into one for a callback: the run may be far from any process's memory, so that a
+   * claim takes it over as soon as a cancel waits. False: it is no longer ours.
+   */
+  holdForCallback(ns: string, runId: string, gen: number, leaseMs: number): Promise<boolean>;
 
   /** A new generation for the holder of `gen`, after an unknown outcome: gen + 1, tries + 1, lease. */
   bump(
@@ -136,7 +158,7 @@ export interface RunStore {
   /** Lets a lease go without a decision: the run is due now. For shutdown. */
   release(ns: string, runId: string, gen: number): Promise<void>;
 
-  /** Makes runs due that wait for an endpoint of these versions. Returns how many. */
+  /** Makes runs due that wait for an endpoint of these versions: those that name no pool. Returns how many. */
   wakeUnserved(
     ns: string,
     versions: readonly { readonly workflow: string; readonly version: string }[],

@@ -1,6 +1,6 @@
 /** Whole runs whose invocations go on by checkpoints: real HTTP both ways, on a real Postgres. */
 import { setTimeout as delay } from "node:timers/promises";
-import { newId } from "@aikirun/protocol";
+import { newId, type WorkPush, workPollAnswerSchema } from "@aikirun/protocol";
 import { event, task, workflow } from "@aikirun/workflow";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { openPostgresStore } from "../../src/store/postgres/store.js";
@@ -197,8 +197,9 @@ describe("a run with checkpoints", { timeout: 60_000 }, () => {
     expect([...executed.values()].every((times) => times === 1)).toBe(true);
   });
 
-  it("is served to the end by an orchestrator that stops, which refuses everything else meanwhile", async () => {
+  it("is served to the end by an orchestrator that stops, as are workers' answers, and which refuses everything else meanwhile", async () => {
     const it = await world();
+    const pulled = await pulledRun(it.aiki);
     const id = await startRun(it.aiki, "ticks", { count: 3, ms: 2_000 });
     await expect.poll(() => executed.size, SOON).toBe(1);
     let closed = false;
@@ -209,8 +210,27 @@ describe("a run with checkpoints", { timeout: 60_000 }, () => {
     expect([await statusOf("/health"), await statusOf("/ready")]).toEqual([200, 429]);
     const refused = await it.aiki.call("GET", `/v1/runs/${id}`);
     expect([refused.status, refused.json.error.code, refused.headers["retry-after"]]).toEqual([429, "OVERLOADED", "1"]);
+    expect((await it.aiki.call("POST", "/v1/workers/poll", { body: pulled.poll })).status).toBe(429);
+    const kept = await it.aiki.call("POST", "/v1/workers/extend", { body: { runs: [pulled.held] } });
+    expect([kept.status, kept.text]).toEqual([200, '{"gone":[]}']);
+    const brought = await it.aiki.call("POST", "/v1/workers/answer", { body: pulled.answer });
+    expect([brought.status, brought.text]).toEqual([200, '{"outcome":"recorded"}']);
     expect(closed).toBe(false);
     await closing;
     expect([executed.size, it.front.taken, aborted]).toEqual([1, [1], []]);
   });
 });
+
+/** A run in the hands of a worker that is played by hand. */
+async function pulledRun(aiki: Started) {
+  const version = { workflow: "pulled", version: "1" };
+  const worker = newId("worker");
+  const poll = { worker, versions: [version], room: 1 };
+  const polled = aiki.call("POST", "/v1/workers/poll", { body: poll });
+  await startRun(aiki, "pulled", {});
+  const { push } = workPollAnswerSchema.parse((await polled).json).pushes[0] as WorkPush;
+  const { epoch, gen, seq } = push.fence;
+  const held = { runId: push.run.id, pushId: push.pushId, epoch, gen };
+  const commands = [{ type: "run.completed", output: "done" }];
+  return { poll, held, answer: { type: "answer", worker, answer: { ...held, seq, state: "waiting", commands } } };
+}

@@ -264,22 +264,23 @@ describe("a checkpoint", () => {
 describe("checkpoints are offered", () => {
   const EGRESS = { AIKI_EGRESS_ALLOW: LOOPBACK_CIDRS };
   it.each([
-    ["by aiki dev", "dev", {}, true],
-    ["not when they are switched off", "dev", { AIKI_CHECKPOINTS: "off" as const }, false],
-    ["by aiki start with a public URL", "start", { ...EGRESS, AIKI_PUBLIC_URL: "https://aiki.example" }, true],
-    ["not by aiki start without one", "start", EGRESS, false],
+    ["by aiki dev", "dev", {}, true, true],
+    ["not when they are switched off", "dev", { AIKI_CHECKPOINTS: "off" as const }, false, false],
+    ["by aiki start with a public URL", "start", { ...EGRESS, AIKI_PUBLIC_URL: "https://aiki.example" }, true, true],
+    ["not by aiki start without one, and yet taken: workers need none", "start", EGRESS, false, true],
     [
       "not by aiki start when they are switched off",
       "start",
       { ...EGRESS, AIKI_PUBLIC_URL: "https://aiki.example", AIKI_CHECKPOINTS: "off" as const },
       false,
+      false,
     ],
-  ] as const)("%s", async (_how, mode, settings, offered) => {
+  ] as const)("%s", async (_how, mode, settings, offered, taken) => {
     const of = await underWay(mode, settings as Partial<Settings>);
     expect(of.push.checkpoint?.url).toBe(offered ? `${of.aiki.server.url}/v1/checkpoints` : undefined);
     if (offered) return;
     const answer = await post(of, bodyOf(of), tokens(of)());
-    expect([answer.status, answer.json.error.code]).toEqual([401, "UNAUTHORIZED"]);
-    expect((await stored(of)).records).toEqual([]);
+    expect([answer.status, answer.json.error?.code]).toEqual(taken ? [200, undefined] : [401, "UNAUTHORIZED"]);
+    expect((await stored(of)).records).toHaveLength(taken ? 1 : 0);
   });
 });

@@ -1,9 +1,11 @@
-import { newId } from "@aikirun/protocol";
+import { client } from "@aikirun/client";
+import { LIMITS, newId } from "@aikirun/protocol";
+import { worker } from "@aikirun/worker";
 import { event, task, workflow } from "@aikirun/workflow";
 import { expect, it, onTestFinished } from "vitest";
 import { testDatabase } from "../store/database.js";
 import { startApp } from "./app.js";
-import { start } from "./server.js";
+import { ADMIN_KEY, start } from "./server.js";
 
 const CHARS = 1_100_000;
 const TASKS = 4;
@@ -48,6 +50,41 @@ it("a history that is too long for a push is read by the endpoint, also by a new
   const { run } = (await aiki.call("GET", `/v1/runs/${id}/wait?timeoutMs=20000`)).json;
   expect(run).toMatchObject({ status: "completed", output: TASKS * CHARS });
   expect(made).toEqual([0, 1, 2, 3]);
+});
+
+it("a worker reads it too, from where it knows the orchestrator and not from its public URL", async () => {
+  made.length = 0;
+  const database = await testDatabase();
+  onTestFinished(() => database.close());
+  const aiki = await start("start", {
+    settings: { DATABASE_URL: database.url, AIKI_PUBLIC_URL: "https://aiki.invalid" },
+  });
+  const url = `http://127.0.0.1:${aiki.server.port}`;
+  const apiKey = ADMIN_KEY;
+  let largest = 0;
+  const weighing: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    largest = Math.max(largest, (await answer.clone().arrayBuffer()).byteLength);
+    return answer;
+  };
+  const spawn = async () => {
+    const running = await worker({ workflows: [hoarder] }).spawn(client({ url, apiKey, fetch: weighing }));
+    onTestFinished(() => running.stop({ grace: 0 }));
+    return running;
+  };
+  const first = await spawn();
+  const runs = client({ url, apiKey });
+  const { run } = await runs.startRun({ id: newId("run"), workflow: "hoarder", version: "1.0.0" });
+  await expect
+    .poll(async () => (await runs.getRun(run.id)).waitsFor, { timeout: 20_000 })
+    .toMatchObject([{ kind: "event" }]);
+  await first.stop();
+  await spawn();
+  await runs.sendEvent(run.id, { name: "go" });
+  await expect.poll(async () => (await runs.getRun(run.id)).status, { timeout: 20_000 }).toBe("completed");
+  expect(await runs.getRun(run.id)).toMatchObject({ output: TASKS * CHARS });
+  expect(made).toEqual([0, 1, 2, 3]);
+  expect(largest).toBeLessThan(LIMITS.bodyBytes);
 });
 
 it("without a way to read it the run says what is too large, and what to do", async () => {

@@ -156,7 +156,7 @@ describe("looking at runs", () => {
     expect((await call("GET", "/v1/runs?workflow=odd")).json.runs).toHaveLength(2);
     expect((await call("GET", "/v1/runs?status=completed,failed")).json.runs).toHaveLength(0);
     expect((await call("GET", "/v1/workflows")).json.workflows).toMatchObject([
-      { name: "even", version: "1.0.0", live: 3, events: [] },
+      { name: "even", version: "1.0.0", workers: 0, live: 3, events: [] },
       { name: "odd", live: 2 },
     ]);
   });

@@ -7,6 +7,7 @@ import type { Arena } from "./conformance/arena.js";
 import { askingTests } from "./conformance/asking.js";
 import { bulkMailingTests } from "./conformance/bulk-mailing.js";
 import { committingTests } from "./conformance/committing.js";
+import { handingTests } from "./conformance/handing.js";
 import { keepingKeysTests } from "./conformance/keeping-keys.js";
 import { leasingTests } from "./conformance/leasing.js";
 import { mailingTests } from "./conformance/mailing.js";
@@ -34,6 +35,7 @@ export function storeConformance(name: string, makeArena: () => Promise<Arena>):
     describe("append", () => mailingTests(given));
     describe("append by filter", () => bulkMailingTests(given));
     describe("leases", () => leasingTests(given));
+    describe("runs in other hands", () => handingTests(given));
     describe("commit", () => committingTests(given));
     describe("retry", () => retryingTests(given));
     describe("races", () => racingTests(given));

@@ -1,3 +1,4 @@
+import type { WorkflowList } from "@aikirun/protocol";
 import { Command } from "commander";
 import { session } from "../session.js";
 import { table } from "../table.js";
@@ -12,14 +13,19 @@ export function workflowsCommand(): Command {
       const workflows = await aiki.listWorkflows();
       print({ workflows }, () =>
         table(
-          [{ head: "workflow" }, { head: "endpoint" }, { head: "live" }, { head: "events" }],
+          [{ head: "workflow" }, { head: "served by" }, { head: "live" }, { head: "events" }],
           workflows.map((one) => [
             `${one.name}@${one.version}`,
-            one.endpoint ?? "nobody serves it",
+            servedBy(one),
             String(one.live),
             one.events.join(", "),
           ]),
         ),
       );
     });
+}
+
+function servedBy({ endpoint, workers }: WorkflowList["workflows"][number]): string {
+  const pulling = workers === 0 ? [] : [workers === 1 ? "a worker" : `${workers} workers`];
+  return [...(endpoint === undefined ? [] : [endpoint]), ...pulling].join(", ") || "nobody serves it";
 }

@@ -7,9 +7,28 @@ export const HELD_COLUMNS = `
   r.workflow, r.version, r.input, r.created_at, r.timed_from, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
   r.parent_key`;
 
+/** The lease of what `due` has found, locked. `$2`: how long. A claim of nothing is one row without a run: it tells the time. */
+const TAKE_DUE = `
+a AS (
+  UPDATE aiki.actor SET
+    epoch = (SELECT epoch FROM aiki.meta),
+    gen = gen + 1,
+    tries = tries + 1,
+    lease_until = aiki.now_ms() + $2::bigint,
+    -- A run that nobody served may not have been due yet. While it is held it is, so that its lease can run out.
+    due_at = LEAST(actor.due_at, aiki.now_ms()),
+    hold = 'push',
+    status = CASE WHEN due.status IN ('scheduled', 'paused', 'stalled') THEN due.status ELSE 'running' END
+  FROM due
+  WHERE actor.ns = due.ns AND actor.run_id = due.run_id
+  RETURNING actor.*, due.status AS status_before
+)
+SELECT a.status_before AS status, ${HELD_COLUMNS}, ${CLOCK}
+FROM (SELECT 1) one LEFT JOIN (a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id) ON true`;
+
 /**
  * Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older.
- * A claim of nothing is one row without a run: it tells the time. `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
+ * `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
  */
 export const claimRuns: Statement = {
   name: "claim_runs",
@@ -30,20 +49,28 @@ lost AS MATERIALIZED (
   FOR UPDATE SKIP LOCKED
 ),
 due AS (SELECT * FROM free UNION ALL SELECT * FROM lost),
-a AS (
-  UPDATE aiki.actor SET
-    epoch = (SELECT epoch FROM aiki.meta),
-    gen = gen + 1,
-    tries = tries + 1,
-    lease_until = aiki.now_ms() + $2::bigint,
-    hold = 'push',
-    status = CASE WHEN due.status IN ('scheduled', 'paused', 'stalled') THEN due.status ELSE 'running' END
-  FROM due
-  WHERE actor.ns = due.ns AND actor.run_id = due.run_id
-  RETURNING actor.*, due.status AS status_before
-)
-SELECT a.status_before AS status, ${HELD_COLUMNS}, ${CLOCK}
-FROM (SELECT 1) one LEFT JOIN (a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id) ON true`,
+${TAKE_DUE}`,
+};
+
+/** Written out in the predicate of the index `actor_unserved`. */
+export const IS_UNSERVED = `a.status = 'queued' AND a.hold IS NULL AND a.trouble LIKE '{"code":"WORKFLOW_NOT_SERVED"%'`;
+
+/** The cold row of `a`, looked up for each: see `readRuns`. */
+export const ITS_RUN = `SELECT workflow, version, pool FROM aiki.run WHERE ns = a.ns AND id = a.run_id OFFSET 0`;
+
+/** Runs parked because nobody served them, oldest first, whether or not it is time to look at them again. */
+export const claimUnserved: Statement = {
+  name: "claim_unserved",
+  text: `
+WITH due AS MATERIALIZED (
+  SELECT a.ns, a.run_id, a.status FROM aiki.actor a CROSS JOIN LATERAL (${ITS_RUN}) r
+  WHERE a.ns = $3 AND ${IS_UNSERVED}
+    AND (r.workflow, r.version, COALESCE(r.pool, '')) IN (SELECT * FROM unnest($4::text[], $5::text[], $6::text[]))
+  ORDER BY a.run_id
+  LIMIT $1::int
+  FOR UPDATE OF a SKIP LOCKED
+),
+${TAKE_DUE}`,
 };
 
 /** One run as it stands, whoever holds it. */

@@ -132,7 +132,7 @@ kept AS (
     last_commit = d.commit_id,
     tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
     status = d.status,
-    hold = CASE WHEN d.lease_ms IS NOT NULL THEN 'push' END,
+    hold = CASE WHEN d.lease_ms IS NOT NULL THEN COALESCE(a.hold, 'push') END,
     lease_until = aiki.now_ms() + d.lease_ms,
     due_at = CASE
       WHEN d.lease_ms IS NOT NULL THEN LEAST(a.due_at, aiki.now_ms())

@@ -16,7 +16,7 @@ WITH done AS (
     last_commit = $6,
     tries = CASE WHEN $11::boolean THEN 0 ELSE tries END,
     status = $12,
-    hold = CASE WHEN $13::bigint IS NOT NULL THEN 'push' END,
+    hold = CASE WHEN $13::bigint IS NOT NULL THEN COALESCE(hold, 'push') END,
     lease_until = aiki.now_ms() + $13::bigint,
     due_at = CASE
       WHEN $13::bigint IS NOT NULL THEN LEAST(due_at, aiki.now_ms())

@@ -1,13 +1,14 @@
 /** What the holder of a generation does to its lease. Each is fenced by the generation. */
+import { IS_UNSERVED, ITS_RUN } from "./claim-runs.js";
 import { CLOCK, type Statement } from "./connection.js";
 
-/** Only while leased: a run that its own generation has parked stays parked when an extension arrives late. */
-export const extendLease: Statement = {
-  name: "extend_lease",
+/** What a claim may take over as soon as a cancel waits. */
+export const holdForCallback: Statement = {
+  name: "hold_for_callback",
   text: `
-UPDATE aiki.actor SET lease_until = aiki.now_ms() + $4::bigint
+UPDATE aiki.actor SET lease_until = aiki.now_ms() + $4::bigint, hold = 'callback'
 WHERE ns = $1 AND run_id = $2 AND gen = $3::int AND lease_until IS NOT NULL
-RETURNING cancel_n > seen AS cancel, ${CLOCK}`,
+RETURNING ${CLOCK}`,
 };
 
 export const bumpGeneration: Statement = {
@@ -36,13 +37,13 @@ FROM aiki.run r LEFT JOIN aiki.actor a ON a.ns = r.ns AND a.run_id = r.id
 WHERE r.ns = $1 AND r.id = $2`,
 };
 
-/** Parked runs of these versions whose last trouble was that nobody served them. */
+/** Parked runs of these versions whose last trouble was that nobody served them, but for those that wait for a worker's pool. */
 export const wakeUnserved: Statement = {
   name: "wake_unserved",
   text: `
 WITH waiting AS MATERIALIZED (
-  SELECT a.ns, a.run_id FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
-  WHERE a.ns = $1 AND a.status = 'queued' AND a.hold IS NULL AND a.trouble LIKE '{"code":"WORKFLOW_NOT_SERVED"%'
+  SELECT a.ns, a.run_id FROM aiki.actor a CROSS JOIN LATERAL (${ITS_RUN}) r
+  WHERE a.ns = $1 AND ${IS_UNSERVED} AND r.pool IS NULL
     AND (r.workflow, r.version) IN (SELECT * FROM unnest($2::text[], $3::text[]))
   ORDER BY a.ns, a.run_id
   FOR UPDATE OF a

@@ -1,13 +1,14 @@
 /** The run's verbs on Postgres: each is one statement, found in the file of its name. */
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { LoadedRun } from "../../core/run.js";
-import type { RunStore } from "../port.js";
+import type { RunStore, Unserved } from "../port.js";
 import { appendsWhere } from "./append-where.js";
 import { appends } from "./appends.js";
-import { claimRuns, loadRun, readMail, readRuns } from "./claim-runs.js";
+import { claimRuns, claimUnserved, loadRun, readMail, readRuns } from "./claim-runs.js";
 import { commits } from "./commits.js";
 import type { Connection, Row } from "./connection.js";
-import { bumpGeneration, extendLease, lastCommit, nextDueAt, releaseLease, wakeUnserved } from "./lease.js";
+import { extensions } from "./extensions.js";
+import { bumpGeneration, holdForCallback, lastCommit, nextDueAt, releaseLease, wakeUnserved } from "./lease.js";
 import { retry } from "./retry-run.js";
 import { type HeldRow, type MailRow, toLoaded, toMail } from "./rows.js";
 import { starts } from "./starts.js";
@@ -21,6 +22,11 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
   const start = starts(connection, MAX_MERGED);
   const append = appends(connection, MAX_MERGED);
   const commit = commits(connection, MAX_MERGED);
+  const extend = extensions(connection, MAX_MERGED);
+  const askUnserved = (limit: number, leaseMs: number, { ns, wanted }: Unserved) => {
+    const versions = [wanted.map(({ workflow }) => workflow), wanted.map(({ version }) => version)];
+    return connection.run(claimUnserved, [limit, leaseMs, ns, ...versions, wanted.map(({ pool }) => pool ?? "")]);
+  };
   let soughtLostAt = Number.NEGATIVE_INFINITY;
   return {
     now: () => connection.clock.now(),
@@ -29,15 +35,13 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
     appendWhere: appendsWhere(connection, db),
     commit: (one, leaseMs) => commit({ commit: one, leaseMs }),
 
-    async claim({ limit, leaseMs }) {
+    async claim({ limit, leaseMs, unserved }) {
+      if (unserved) return read(connection, (await askUnserved(limit, leaseMs, unserved)).filter(hasRun));
       const now = performance.now();
       const seeksLost = now - soughtLostAt >= SEEK_LOST_MS;
       if (seeksLost) soughtLostAt = now;
       const rows = await connection.run(claimRuns, [limit, leaseMs, seeksLost]);
-      return read(
-        connection,
-        rows.filter((row) => row["run_id"] !== null),
-      );
+      return read(connection, rows.filter(hasRun));
     },
 
     async load(ns, runId) {
@@ -60,9 +64,10 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
       return row && { gen: row["gen"] as number, commitId: (row["last_commit"] as string | null) ?? undefined };
     },
 
-    async extend(ns, runId, gen, leaseMs) {
-      const [row] = await connection.run(extendLease, [ns, runId, gen, leaseMs]);
-      return row && { cancelRequested: row["cancel"] === true };
+    extend: (ns, runId, gen, leaseMs) => extend({ ns, runId, gen, leaseMs }),
+
+    async holdForCallback(ns, runId, gen, leaseMs) {
+      return (await connection.run(holdForCallback, [ns, runId, gen, leaseMs])).length > 0;
     },
 
     async bump(ns, runId, gen, leaseMs) {
@@ -89,6 +94,10 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
       return (row?.["due_at"] as number | null) ?? undefined;
     },
   };
+}
+
+function hasRun(row: Row): boolean {
+  return row["run_id"] !== null;
 }
 
 /** The second statement of a claim: histories and mail. What another has changed in between is left out. */
