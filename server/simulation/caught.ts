@@ -1,4 +1,4 @@
-import type { Breakage } from "./breakages.js";
+import type { Breakage } from "./breakage.js";
 import { simulate } from "./world.js";
 
 /** The first seed in which a breakage shows, and how. Undefined when none of them shows it. */

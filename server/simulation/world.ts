@@ -6,7 +6,7 @@ import type { ServableVersion } from "@aikirun/workflow";
 import { execute } from "@aikirun/workflow/replay";
 import { MemoryRuns } from "../src/store/memory-runs.js";
 import type { RunStore } from "../src/store/port.js";
-import { type Breakage, breakStore } from "./breakages.js";
+import { type Breakage, breakStore } from "./breakage.js";
 import { Instance } from "./endpoint.js";
 import { Faults } from "./faults.js";
 import { Invariants } from "./invariants.js";

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { client } from "@aikirun/client";
 import type { WorkerClient } from "@aikirun/protocol";
 import { type WorkerOptions, worker } from "@aikirun/worker";
-import { task, workflow } from "@aikirun/workflow";
+import { type ContextRun, task, workflow } from "@aikirun/workflow";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { startApp } from "../../../server/test/api/app.js";
 import { type Started, start } from "../../../server/test/api/server.js";
@@ -127,6 +127,47 @@ describe("a worker", () => {
     await spawn(aiki, { workflows: [named("old")] });
     await api.requeueRun(handle.id);
     expect(await handle.waitForStatus("completed")).toMatchObject({ state: { output: "old" } });
+  });
+
+  it.each([
+    ["its own", { timeout: undefined }, 700],
+    ["its version's", { timeout: 700 }, undefined],
+  ])("ends a run whose time is over, by %s limit, while a task of it goes on", async (_whose, version, own) => {
+    const aiki = await start("dev");
+    const api = client({ url: aiki.server.url });
+    const long = task({ name: "long", handler: async (_input: string, { signal }) => delay(60_000, 0, { signal }) });
+    const { timeout } = version;
+    const longV1 = workflow({ name: "long" }).v("1.0.0", {
+      ...(timeout !== undefined && { timeout }),
+      handler: async (run) => long.start(run, "x"),
+    });
+    const running = await spawn(aiki, { workflows: [longV1] });
+    const handle = await (own === undefined ? longV1 : longV1.with("timeout", own)).start(api);
+    expect(await handle.waitForStatus("completed")).toMatchObject({ success: false });
+    await running.stop({ grace: 1 });
+    expect(await api.getRun(handle.id)).toMatchObject({ status: "failed", error: { code: "RUN_TIMEOUT" } });
+  });
+
+  it("gives its handlers the context, and none of a run whose context cannot be made", async () => {
+    const aiki = await start("dev");
+    const api = client({ url: aiki.server.url });
+    const regionV1 = workflow<{ region: string }>({ name: "region" }).v("1.0.0", {
+      handler: async (run) => run.context.region,
+    });
+    // @ts-expect-error a version declares a context
+    worker({ workflows: [regionV1] });
+    let made = 0;
+    const context = ({ name }: ContextRun) => {
+      made += 1;
+      if (made === 1) throw new Error("not yet");
+      return { region: `eu of ${name}` };
+    };
+    const options = { workflows: [regionV1], context, logger: QUIET };
+    const running = await worker(options).spawn(api);
+    onTestFinished(() => running.stop());
+    const handle = await regionV1.start(api);
+    expect(await handle.waitForStatus("completed")).toMatchObject({ state: { output: "eu of region" } });
+    expect(made).toBeGreaterThan(1);
   });
 
   it("gives back what is not done within the grace, and aborts its tasks", async () => {

@@ -7,7 +7,7 @@ import { parseEntryKey } from "@aikirun/protocol/canonical";
 import { execute } from "@aikirun/workflow/replay";
 import type { Commit } from "../../src/core/run.js";
 import type { Row } from "../../src/store/memory-row.js";
-import { aroundCheckpoint, aroundCommit, type Breakage } from "../breakages.js";
+import { aroundCheckpoint, aroundCommit, type Breakage } from "../breakage.js";
 
 export const PROGRAM_BREAKAGES: readonly Breakage[] = [
   {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Breakage } from "../breakages.js";
+import type { Breakage } from "../breakage.js";
 import { type Case, cases } from "./plans.js";
 import { runCase } from "./run-case.js";
 

@@ -1,4 +1,4 @@
-import type { Breakage } from "../breakages.js";
+import type { Breakage } from "../breakage.js";
 import { type Report, simulate } from "../world.js";
 import { programCast } from "./cast.js";
 import type { Case } from "./plans.js";

@@ -6,7 +6,7 @@ import type { Command, ExecuteAnswer, TerminalStatus, WireError } from "@aikirun
 import type { Instant } from "./clock.js";
 import { apply, faultOf } from "./commands.js";
 import { Draft, RUN_KEY } from "./draft.js";
-import { findCancel, readMail } from "./mail.js";
+import { findCancel, keepForRetry, readMail } from "./mail.js";
 import type { Commit, Mail, NewMessage, Next, QueuedMail, RunFacts, Trouble } from "./run.js";
 import { addRecord, earliestTimer, type RunState, timeoutAtOf } from "./state.js";
 
@@ -62,8 +62,10 @@ export function decide(state: RunState, input: Input): Decision | Refusal {
   }
   for (const command of commands) apply(command, draft);
   const ended = endOf(commands, draft);
-  if (ended) draft.cancelled = findCancel(input.mail);
-  else {
+  if (ended) {
+    draft.cancelled = findCancel(input.mail);
+    if (ended.status === "failed" && !draft.cancelled) keepForRetry(input.mail, draft);
+  } else {
     if (input.answer) {
       const refusal = progressFault(input.answer, draft);
       if (refusal) return refusal;

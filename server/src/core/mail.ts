@@ -48,6 +48,14 @@ export function findCancel(mail: readonly Mail[]): { readonly reason: string | u
   return undefined;
 }
 
+/** Of what a run that fails has not read, what a retry of it needs: whoever sent it sends it once. */
+export function keepForRetry(mail: readonly Mail[], draft: Draft): void {
+  for (const message of mail) {
+    if (message.body.kind === "event") draft.queued.push(message);
+    else if (message.body.kind === "child") childEnded(message.body, draft);
+  }
+}
+
 function childEnded(body: Extract<Mail["body"], { kind: "child" }>, draft: Draft): void {
   const entry = draft.entry(body.key);
   if (entry?.kind !== "child" || entry.value.state !== "started") return;

@@ -66,6 +66,29 @@ const mail = (n: number, body: MessageBody, acceptedAt = NOW): Mail => ({ n, acc
 const told = (records: readonly HistoryRecord[]) => records.map(({ n, key, value }) => `${n} ${key} ${value.state}`);
 const retry = (delayMs: number): Command => ({ type: "run.retry", error: ERROR, delayMs });
 
+describe("a run that fails with mail that it has not read", () => {
+  const failed: Command = { type: "run.failed", error: ERROR };
+  const start: Command = { type: "child.start", key: CHILD, workflow: "survey", version: "1.0.0" };
+  const childEnd = mail(1, { kind: "child", key: CHILD, status: "completed", output: 7, error: undefined });
+  const event = mail(2, { kind: "event", name: "paid", data: 1 });
+
+  it("keeps what a retry of it needs: the ends of children, and events", () => {
+    const state = run();
+    carryOut(state, { commands: [start] });
+    const decision = step(state, { commands: [failed], mail: [childEnd, event, mail(3, { kind: "pause" })] });
+    expect(told(decision.records)).toEqual([`2 ${CHILD} ended`, `3 ${RUN} failed`]);
+    expect(decision).toMatchObject({ seen: 3, queued: [event], next: { type: "end", status: "failed" } });
+  });
+
+  it("keeps nothing when a cancel is among it", () => {
+    const state = run();
+    carryOut(state, { commands: [start] });
+    const cancel = mail(3, { kind: "cancel", reason: undefined });
+    const decision = step(state, { commands: [failed], mail: [childEnd, event, cancel] });
+    expect(told(decision.records)).toEqual([`2 ${RUN} cancelled`]);
+  });
+});
+
 describe("a workflow retry", () => {
   const before: Command[] = [
     { type: "task.completed", key: TASK, taskAttempt: 1 },
