@@ -9,8 +9,8 @@ export type ContextMaker = (run: PushedRun, bindings: object | undefined) => Pro
 
 /** A context that cannot be made says nothing about the run: nothing was executed, so it is pushed again later. */
 export function contextMaker(source: unknown, log: TroubleLog): ContextMaker {
-  return async ({ id, workflow, version, options: { reference } }, bindings) => {
-    const run = { id, name: workflow, versionId: version, options: reference === undefined ? {} : { reference } };
+  return async (run, bindings) => {
+    const { workflow, version } = run;
     try {
       return await makeContext(source, run, bindings);
     } catch (error) {

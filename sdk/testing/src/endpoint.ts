@@ -1,8 +1,15 @@
 /** Where pushes arrive: the product's replay on virtual time, with a test's mocks under it. */
 import type { Command, ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import type { CheckpointOutcome, DeliveryOutcome } from "@aikirun/server/testing";
-import type { Logger, ServableVersion } from "@aikirun/workflow";
-import { type Checkpoint, type Checkpointed, defaultHost, execute, type Host } from "@aikirun/workflow/replay";
+import type { AnyVersion, ContextSource, Logger } from "@aikirun/workflow";
+import {
+  type Checkpoint,
+  type Checkpointed,
+  defaultHost,
+  execute,
+  type Host,
+  makeContext,
+} from "@aikirun/workflow/replay";
 import { divergenceText } from "./divergence-text.js";
 import type { Tasks } from "./mock.js";
 import { afterRealMs } from "./real-time.js";
@@ -16,6 +23,8 @@ export interface EndpointOptions {
   readonly tasks: Tasks;
   readonly random: () => number;
   readonly logger: Logger;
+  /** For `run.context`. */
+  readonly context: ContextSource<unknown> | undefined;
   /** Records what an invocation has done so far; undefined when the acknowledgement was lost. Absent: there is no way. */
   readonly record:
     | ((request: ExecuteRequest, body: CheckpointBody) => Promise<CheckpointOutcome | undefined>)
@@ -41,7 +50,7 @@ export class Endpoint {
   async handle(request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome> {
     const { world, versions, tasks, logger } = this.#options;
     const { run, pushId, fence, history, budgetMs } = request;
-    const workflow = versions.get(run.workflow, run.version) as ServableVersion;
+    const workflow = versions.get(run.workflow, run.version) as AnyVersion;
     const work = world.begin();
     const checkpoints = this.#checkpoints(request);
     try {
@@ -51,6 +60,7 @@ export class Endpoint {
         records: history.records,
         host: this.#host,
         logger,
+        context: await makeContext(this.#options.context, run, undefined),
         signal,
         budgetMs,
         graceMs: GRACE,

@@ -1,6 +1,6 @@
 import { AikiError, type Divergence, type PushedRun } from "@aikirun/protocol";
-import type { Logger, ServableVersion } from "@aikirun/workflow";
-import { compare, defaultHost } from "@aikirun/workflow/replay";
+import type { AnyVersion, Logger, ServeArguments } from "@aikirun/workflow";
+import { compare, defaultHost, makeContext } from "@aikirun/workflow/replay";
 import type * as z from "zod";
 import { divergenceText } from "./divergence-text.js";
 import { recordedRunSchema } from "./recorded-run.js";
@@ -19,20 +19,26 @@ const SILENT: Logger = { trace: drop, debug: drop, info: drop, warn: drop, error
 /**
  * Asks whether a recorded run still fits the code of its version, as `aiki check` does: no task runs. `recorded` is what
  * `aiki runs history RUN --json` prints, or a run's `history()` in a test. Rejects with `INVALID_ARGUMENT` for anything else,
- * and with `OUT_OF_TIME` when the handler does not come to rest.
+ * and with `OUT_OF_TIME` when the handler does not come to rest. `context` is for `run.context`, as for `testAiki`.
  */
-export async function replayHistory(version: ServableVersion, recorded: unknown): Promise<Replayed> {
-  const { run, records } = parse(recorded);
+export async function replayHistory<Version extends AnyVersion>(
+  version: Version,
+  recorded: unknown,
+  ...[options]: ServeArguments<readonly [Version], object>
+): Promise<Replayed> {
+  const { run: recordedRun, records } = parse(recorded);
+  const run = pushed(recordedRun);
   const subject = `${version.name}@${version.versionId}`;
   if (`${run.workflow}@${run.version}` !== subject) {
     throw new AikiError("INVALID_ARGUMENT", `${run.id} is of ${run.workflow}@${run.version}, not of ${subject}.`);
   }
   const answer = await compare({
     workflow: version,
-    run: pushed(run),
+    run,
     records,
     host: defaultHost,
     logger: SILENT,
+    context: await makeContext(options?.context, run, undefined),
     budgetMs: BUDGET_MS,
     graceMs: GRACE_MS,
   });

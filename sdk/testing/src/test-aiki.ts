@@ -2,14 +2,15 @@
 import { AikiError, type WorkflowClient } from "@aikirun/protocol";
 import { memoryStore, type Store } from "@aikirun/server/testing";
 import {
+  type AnyVersion,
   type Args,
+  type ContextSource,
   type Duration,
   durationMs,
   type EventMap,
   type Json,
   type Logger,
   type RunHandle,
-  type ServableVersion,
   type Task,
   type WorkflowStarter,
   type WorkflowVersion,
@@ -29,9 +30,14 @@ import { World } from "./world.js";
 
 export interface TestAikiOptions {
   /** All that may run, children too. */
-  readonly workflows: readonly ServableVersion[];
+  readonly workflows: readonly AnyVersion[];
   /** What stands in for tasks. A task without a mock runs its own handler. */
   readonly tasks?: readonly TaskMock[];
+  /**
+   * What handlers find in `run.context`, or a function that makes it, as for `serveAiki`; what the function throws fails
+   * the test. Not tied to what the versions declare, so that a mock may use the client of its own test.
+   */
+  readonly context?: ContextSource<unknown>;
   /** Refuses tasks without a mock, with `TASK_NOT_MOCKED`. */
   readonly strict?: boolean;
   /** The virtual time at which the test begins. Default: the first moment of 2026. */
@@ -63,8 +69,8 @@ export interface TestAiki {
     ...input: Args<Wire>
   ): Promise<TestRun<Output, Events>>;
   /** The runs of a version, oldest first: also children, and what user code has started. */
-  runs<Input, Output, Events extends EventMap, Wire>(
-    version: WorkflowVersion<Input, Output, Events, Wire>,
+  runs<Input, Output, Events extends EventMap, Wire, Context>(
+    version: WorkflowVersion<Input, Output, Events, Wire, Context>,
   ): Promise<TestRun<Output, Events>[]>;
   /** Lets so much virtual time pass, and everything happen that is due in it. */
   advance(duration: Duration): Promise<void>;
@@ -119,7 +125,7 @@ export function testAiki(options: TestAikiOptions): TestAiki {
 }
 
 function assemble(options: TestAikiOptions) {
-  const { maxDuration = DEFAULT_MAX_DURATION, logger = SILENT, checkpoints = true } = options;
+  const { maxDuration = DEFAULT_MAX_DURATION, logger = SILENT, checkpoints = true, context } = options;
   const versions = new Versions(options.workflows);
   const store: Store = memoryStore({ now: () => world.clock.now });
   const world = new World({
@@ -140,7 +146,7 @@ function assemble(options: TestAikiOptions) {
     orchestrators: () => orchestrators,
   };
   const record = checkpoints ? recorder(wires) : undefined;
-  const endpoint = new Endpoint({ world, versions, tasks, random: chance(), logger, record });
+  const endpoint = new Endpoint({ world, versions, tasks, random: chance(), logger, context, record });
   const orchestrators = new Orchestrators({ world, store, random: chance(), newId, delivery: network(wires) });
   const ends = new Ends(world, store, orchestrators);
   const client = testClient({ world, store, orchestrators, newId, ends });

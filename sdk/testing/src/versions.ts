@@ -1,12 +1,12 @@
 import { AikiError } from "@aikirun/protocol";
-import type { ServableVersion } from "@aikirun/workflow";
+import type { AnyVersion } from "@aikirun/workflow";
 
 /** The versions that a test serves, by name. */
 export class Versions {
-  readonly #versions = new Map<string, ServableVersion>();
+  readonly #versions = new Map<string, AnyVersion>();
 
   /** Throws `DUPLICATE_WORKFLOW`, `INVALID_ARGUMENT`. */
-  constructor(workflows: readonly ServableVersion[]) {
+  constructor(workflows: readonly AnyVersion[]) {
     for (const version of workflows) {
       if (version?.kind !== "workflow.version") {
         throw new AikiError("INVALID_ARGUMENT", "testAiki takes workflow versions: what workflow(…).v(…) gives.");
@@ -19,7 +19,7 @@ export class Versions {
     }
   }
 
-  get(workflow: string, version: string): ServableVersion | undefined {
+  get(workflow: string, version: string): AnyVersion | undefined {
     return this.#versions.get(`${workflow}@${version}`);
   }
 }

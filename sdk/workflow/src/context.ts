@@ -1,4 +1,5 @@
 /** What an application gives every handler as `run.context`: its type, and where whatever serves workflows gets it. */
+import type { PushedRun } from "@aikirun/protocol";
 import type { RunOptions } from "./engine.js";
 import type { ServableVersion } from "./workflow.js";
 
@@ -48,9 +49,16 @@ export type ServeArguments<Versions extends readonly AnyVersion[], Options> =
 
 /** The context of one invocation. Rejects with what the function throws. */
 export async function makeContext(
-  source: ContextSource<unknown>,
-  run: ContextRun,
+  source: ContextSource<unknown> | undefined,
+  { id, workflow, version, options: { reference } }: PushedRun,
   bindings: object | undefined,
 ): Promise<unknown> {
-  return typeof source === "function" ? (source as (...of: unknown[]) => unknown)(run, bindings) : source;
+  if (typeof source !== "function") return source;
+  const run: ContextRun = {
+    id,
+    name: workflow,
+    versionId: version,
+    options: reference === undefined ? {} : { reference },
+  };
+  return (source as (...of: unknown[]) => unknown)(run, bindings);
 }
