@@ -31,8 +31,8 @@ export interface NetworkOptions {
 /** The connection of one dispatcher process to the endpoint. */
 export function network(process: Process, options: NetworkOptions): Delivery {
   const { scheduler, random, faults, ledger } = options;
-  // A short one ends invocations in the middle; every task fits into half of the shortest.
-  const budgetMs = random.chance(0.5) ? random.int(60, 400) : 5_000;
+  // A short one ends invocations in the middle. Without faults every task fits into half of it, so that none runs twice.
+  const budgetMs = random.chance(0.5) ? random.int(faults.rate > 0 ? 60 : 170, 400) : 5_000;
   const route: Route = { endpointId: "ep", url: "https://endpoint.test/", budgetMs, concurrency: 100 };
 
   function offered(request: ExecuteRequest): ExecuteRequest {
