@@ -71,7 +71,7 @@ describe("a newcomer who types what README.md says, with nothing but the packed 
 /** Where npm took each of Aiki's packages from. */
 function sourcesOf(folder: string): Record<string, string> {
   const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8")) as Lockfile;
-  const own = Object.entries(lock.packages).filter(([path]) => path.includes("node_modules/@aikirun/"));
+  const own = Object.entries(lock.packages).filter(([path]) => /node_modules\/@aikirun\/[^/]+$/.test(path));
   return Object.fromEntries(own.map(([path, { resolved }]) => [path, resolved]));
 }
 
