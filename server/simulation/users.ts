@@ -2,15 +2,12 @@
 import { newId } from "@aikirun/protocol";
 import { inputHash } from "@aikirun/protocol/canonical";
 import type { MessageBody, NewRun } from "../src/core/run.js";
-import { type ControlBody, type RunFilter, StoreUnavailable } from "../src/store/port.js";
-import type { Replica } from "./replica.js";
+import type { ControlBody, RunFilter } from "../src/store/port.js";
+import { ask, MAX_QUEUED } from "./client.js";
 import { NS, type Surroundings } from "./surroundings.js";
 import { Violation } from "./violation.js";
 import { EVENTS, VERSION, type WorkflowName } from "./workflows.js";
 
-/** How long a client waits for an answer of the API. */
-const PATIENCE_MS = 400;
-const MAX_QUEUED = 100;
 /** A run with a longer history is not retried any more. */
 const MAX_RETRIED_RECORDS = 12;
 
@@ -53,7 +50,7 @@ export class Users {
     const { random, now } = this.#world;
     const eventId = newId("msg", now(), random.bytes(16));
     this.busy += 1;
-    await this.#request(async ({ store, dispatcher }) => {
+    await ask(this.#world, async ({ store, dispatcher }) => {
       await store.retry(NS, runId, eventId);
       if (random.chance(0.8)) dispatcher.wake();
     });
@@ -101,7 +98,7 @@ export class Users {
 
   #start(run: NewRun): Promise<void> {
     const { random, leaseMs } = this.#world;
-    return this.#request(async ({ store, dispatcher }) => {
+    return ask(this.#world, async ({ store, dispatcher }) => {
       const outcome = await store.start(run, random.chance(0.7) ? leaseMs : undefined);
       if (outcome.type !== "created" && outcome.type !== "existing") throw new Violation("START", outcome.type);
       if (outcome.type === "created" && outcome.held) dispatcher.accept(outcome.held);
@@ -132,7 +129,7 @@ export class Users {
     const eventId = newId("msg", now(), random.bytes(16));
     for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
       const where = { ns: NS, filter, cursor, limit: 1 };
-      await this.#request(async ({ store, dispatcher }) => {
+      await ask(this.#world, async ({ store, dispatcher }) => {
         ({ cursor } = await store.appendWhere(where, { eventId, body }));
         if (random.chance(0.8)) dispatcher.wake();
       });
@@ -143,29 +140,11 @@ export class Users {
   async #send(runId: string, body: MessageBody): Promise<void> {
     const { random, now } = this.#world;
     const eventId = newId("msg", now(), random.bytes(16));
-    await this.#request(async ({ store, dispatcher }) => {
+    await ask(this.#world, async ({ store, dispatcher }) => {
       await store.append({ ns: NS, runId, eventId, body }, MAX_QUEUED);
       if (body.kind === "cancel" && random.chance(0.5)) dispatcher.cancelSent(NS, runId);
       if (random.chance(0.8)) dispatcher.wake();
     });
-  }
-
-  /** A request to the API of some replica. What a crash or the network swallows, the client sends again. */
-  async #request(call: (replica: Replica) => Promise<void>): Promise<void> {
-    const { random, replicas, scheduler } = this.#world;
-    for (;;) {
-      const accepting = replicas.filter((replica) => replica.accepting);
-      const replica = random.pick(accepting.length > 0 ? accepting : replicas);
-      const outcome = await new Promise<"done" | "unknown">((resolve, reject) => {
-        call(replica).then(
-          () => resolve("done"),
-          (error: unknown) => (error instanceof StoreUnavailable ? resolve("unknown") : reject(error)),
-        );
-        scheduler.after(PATIENCE_MS, undefined, "client gives up", () => resolve("unknown"));
-      });
-      if (outcome === "done") return;
-      await this.#wait(5, 30);
-    }
   }
 
   #wait(least: number, most: number): Promise<void> {

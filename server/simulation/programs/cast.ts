@@ -3,9 +3,9 @@ import { newId } from "@aikirun/protocol";
 import { inputHash } from "@aikirun/protocol/canonical";
 import type { NewRun } from "../../src/core/run.js";
 import type { Row } from "../../src/store/memory-row.js";
-import { type RunStore, StoreUnavailable } from "../../src/store/port.js";
+import type { RunStore } from "../../src/store/port.js";
+import { ask, MAX_QUEUED } from "../client.js";
 import type { Invocation, Ledger } from "../ledger.js";
-import type { Replica } from "../replica.js";
 import type { Process } from "../scheduler.js";
 import { NS, type Surroundings } from "../surroundings.js";
 import type { Cast } from "../world.js";
@@ -14,8 +14,6 @@ import { type EndedRun, type Evidence, type Execution, judgeRun } from "./judge.
 import { inOrderOfTime } from "./order.js";
 import { type ChildInput, eventsOf, type Plan, planAt } from "./program.js";
 
-const PATIENCE_MS = 400;
-const MAX_QUEUED = 100;
 /** Every task fits into half of the shortest invocation, so that none is cut off by its end. */
 const MOST_TASK_MS = 25;
 
@@ -95,7 +93,7 @@ class ProgramCast implements Cast {
   async #start(): Promise<void> {
     const { random, now, leaseMs } = this.#world;
     const run = newRun(newId("run", now(), random.bytes(16)));
-    await this.#request(async ({ store, dispatcher }) => {
+    await ask(this.#world, async ({ store, dispatcher }) => {
       const outcome = await store.start(run, random.chance(0.7) ? leaseMs : undefined);
       if (outcome.type === "created" && outcome.held) dispatcher.accept(outcome.held);
       else dispatcher.wake();
@@ -119,28 +117,10 @@ class ProgramCast implements Cast {
   async #send(runId: string, body: { kind: "wakeup" } | { kind: "event"; name: string; data: number }): Promise<void> {
     const { random, now } = this.#world;
     const eventId = newId("msg", now(), random.bytes(16));
-    await this.#request(async ({ store, dispatcher }) => {
+    await ask(this.#world, async ({ store, dispatcher }) => {
       await store.append({ ns: NS, runId, eventId, body }, MAX_QUEUED);
       if (random.chance(0.8)) dispatcher.wake();
     });
-  }
-
-  /** Again until its outcome is known. */
-  async #request(call: (replica: Replica) => Promise<void>): Promise<void> {
-    const { random, replicas, scheduler } = this.#world;
-    for (;;) {
-      const accepting = replicas.filter((replica) => replica.accepting);
-      const replica = random.pick(accepting.length > 0 ? accepting : replicas);
-      const outcome = await new Promise<"done" | "unknown">((resolve, reject) => {
-        call(replica).then(
-          () => resolve("done"),
-          (error: unknown) => (error instanceof StoreUnavailable ? resolve("unknown") : reject(error)),
-        );
-        scheduler.after(PATIENCE_MS, undefined, "client gives up", () => resolve("unknown"));
-      });
-      if (outcome === "done") return;
-      await this.#wait(5, 30);
-    }
   }
 
   #wait(least: number, most: number): Promise<void> {

@@ -1,49 +1,18 @@
 /** Workflow retries and time limits, as the core decides them. */
-import { type Command, childRunId, entryKey, type HistoryRecord, newId } from "@aikirun/protocol";
+import { type Command, childRunId, entryKey, type HistoryRecord } from "@aikirun/protocol";
 import { describe, expect, it } from "vitest";
 import { type Decision, decide, type Input, settle } from "../../src/core/decide.js";
-import type { LoadedRun, Mail, MessageBody } from "../../src/core/run.js";
+import type { LoadedRun, RunFacts } from "../../src/core/run.js";
 import { type RunState, stateOf } from "../../src/core/state.js";
+import { ERROR, run as loadedRun, mail, NOW, SLEEP, TASK, states as told } from "./steps.js";
 
-const NOW = 1_000_000;
-const ERROR = { name: "Error", message: "no" };
-const TASK = entryKey("task", "charge:aa", 0);
 const FAILING = entryKey("task", "ship:bb", 0);
-const SLEEP = entryKey("sleep", "grace", 0);
 const CHILD = entryKey("child", "survey:1.0.0:cc", 0);
 const WAIT = entryKey("wait", `${CHILD}/completed`, 0);
 const RUN = entryKey("run", "", 0);
 
-function run(facts: Partial<LoadedRun["facts"]> = {}, over: Partial<LoadedRun> = {}): RunState {
-  return stateOf({
-    facts: {
-      ns: "default",
-      id: newId("run"),
-      workflow: "checkout",
-      version: "1.0.0",
-      input: null,
-      createdAt: NOW - 500,
-      timedFrom: NOW,
-      reference: undefined,
-      retry: undefined,
-      timeoutMs: undefined,
-      pool: undefined,
-      parent: undefined,
-      ...facts,
-    },
-    fence: { epoch: 1, gen: 1, seq: 0 },
-    status: "running",
-    paused: false,
-    startAt: undefined,
-    tries: 1,
-    trouble: undefined,
-    seen: 0,
-    queued: [],
-    mail: [],
-    records: [],
-    ...over,
-  });
-}
+const run = (facts: Partial<RunFacts> = {}, over: Partial<LoadedRun> = {}): RunState =>
+  stateOf(loadedRun({ facts: { createdAt: NOW - 500, ...facts }, ...over }));
 
 type Over = Partial<Omit<Input, "now">> & { readonly at?: number; readonly commands?: readonly Command[] };
 
@@ -62,8 +31,6 @@ function carryOut(state: RunState, over: Over): Decision {
   return decision;
 }
 
-const mail = (n: number, body: MessageBody, acceptedAt = NOW): Mail => ({ n, acceptedAt, body });
-const told = (records: readonly HistoryRecord[]) => records.map(({ n, key, value }) => `${n} ${key} ${value.state}`);
 const retry = (delayMs: number): Command => ({ type: "run.retry", error: ERROR, delayMs });
 
 describe("a run that fails with mail that it has not read", () => {

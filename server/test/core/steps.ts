@@ -1,7 +1,7 @@
 /** A run to decide about, and one decision after the other. */
 import { type Command, entryKey, type HistoryRecord, newId } from "@aikirun/protocol";
 import { type Decision, decide, type Input } from "../../src/core/decide.js";
-import type { LoadedRun, Mail, MessageBody } from "../../src/core/run.js";
+import type { LoadedRun, Mail, MessageBody, RunFacts } from "../../src/core/run.js";
 import type { RunState } from "../../src/core/state.js";
 
 /** An instant of the database's clock, from which the tests count. */
@@ -13,7 +13,11 @@ export const CHILD = entryKey("child", "survey:1.0.0:bb", 0);
 export const WAIT = entryKey("wait", `${CHILD}/completed`, 0);
 export const ERROR = { name: "Error", message: "no" };
 
-export function run(over: Partial<LoadedRun> = {}): LoadedRun {
+/** A run as its lease holder loads it for the first time. */
+export function run({
+  facts,
+  ...over
+}: Partial<Omit<LoadedRun, "facts">> & { facts?: Partial<RunFacts> } = {}): LoadedRun {
   return {
     facts: {
       ns: "default",
@@ -28,6 +32,7 @@ export function run(over: Partial<LoadedRun> = {}): LoadedRun {
       timeoutMs: undefined,
       pool: undefined,
       parent: undefined,
+      ...facts,
     },
     fence: { epoch: 1, gen: 1, seq: 0 },
     status: "running",

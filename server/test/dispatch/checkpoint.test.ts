@@ -190,19 +190,6 @@ describe("a checkpoint", () => {
     expect(await bench.view(id)).toMatchObject({ status: "failed", error: { code: "RUN_TIMEOUT" }, records: 4 });
   });
 
-  it("whose push then fails has read the pause: the run is parked, and not pushed again", async () => {
-    const dispatcher = bench.dispatcher();
-    const { push, end } = underWay();
-    const id = await bench.start(dispatcher);
-    await bench.pass(10);
-    await bench.send(id, { kind: "pause" });
-    await checkpoint(dispatcher, push(), push().fence.seq, [taskDone(0)]);
-    end({ type: "failed", code: "CONNECTION_LOST", message: "gone", reach: "lost" });
-    await bench.pass(60_000);
-    expect(await bench.view(id)).toMatchObject({ status: "paused", records: 1 });
-    expect(bench.pushes).toHaveLength(1);
-  });
-
   it.each<Command>([
     { type: "run.completed" },
     { type: "run.failed", error: { name: "Error", message: "no" } },

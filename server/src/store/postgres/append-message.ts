@@ -4,13 +4,22 @@ import { CLOCK, type Statement } from "./connection.js";
 /** Message kinds that a terminal commit must have read. */
 export const CONTROL_KINDS = "('cancel', 'pause', 'resume')";
 
-/** The rows of `letter`, numbered messages, as one row for each run. */
-export const LETTERS_BY_RUN = `
+/** Counts the rows of `letter`, numbered messages, on their runs. Gives one row for each run. */
+export const COUNT_LETTERS = `
+  UPDATE aiki.actor a SET
+    mail_seq = s.last_n,
+    due_at = LEAST(a.due_at, aiki.now_ms()),
+    ctl_n = GREATEST(a.ctl_n, s.ctl_n),
+    cancel_n = GREATEST(a.cancel_n, s.cancel_n)
+  FROM (
     SELECT ns, run_id, max(n) AS last_n, max(n) FILTER (WHERE kind IN ${CONTROL_KINDS}) AS ctl_n,
       max(n) FILTER (WHERE kind = 'cancel') AS cancel_n,
       array_agg(n) AS n, array_agg(event_id) AS event_id, array_agg(kind) AS kind, array_agg(body) AS body
     FROM letter GROUP BY ns, run_id
-  `;
+  ) s
+  WHERE a.ns = s.ns AND a.run_id = s.run_id
+  RETURNING s.*
+`;
 
 /**
  * One message. The number comes from the row's own counter in the same statement: a sequence's numbers would commit out
@@ -68,16 +77,7 @@ accepted AS (
 letter AS MATERIALIZED (
   SELECT *, mail_seq + row_number() OVER (PARTITION BY ns, run_id ORDER BY place) AS n FROM accepted
 ),
-counted AS (
-  UPDATE aiki.actor a SET
-    mail_seq = s.last_n,
-    due_at = LEAST(a.due_at, aiki.now_ms()),
-    ctl_n = GREATEST(a.ctl_n, s.ctl_n),
-    cancel_n = GREATEST(a.cancel_n, s.cancel_n)
-  FROM (${LETTERS_BY_RUN}) s
-  WHERE a.ns = s.ns AND a.run_id = s.run_id
-  RETURNING s.*
-),
+counted AS (${COUNT_LETTERS}),
 put AS (
   INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
   SELECT c.ns, c.run_id, l.n, aiki.now_ms(), l.event_id, l.kind, l.body

@@ -13,7 +13,7 @@
  * same mailbox, so that the two can never miss each other: whoever comes second breaks the mailbox's key, and is sent
  * again.
  */
-import { LETTERS_BY_RUN } from "./append-message.js";
+import { COUNT_LETTERS } from "./append-message.js";
 import { CLOCK, type Statement } from "./connection.js";
 
 const MESSAGES = `
@@ -33,16 +33,7 @@ letter AS MATERIALIZED (
   JOIN done d ON d.place = m.place
   JOIN locked l ON l.ns = m.ns AND l.run_id = m.run_id
 ),
-told AS (
-  UPDATE aiki.actor a SET
-    mail_seq = s.last_n,
-    due_at = LEAST(a.due_at, aiki.now_ms()),
-    ctl_n = GREATEST(a.ctl_n, s.ctl_n),
-    cancel_n = GREATEST(a.cancel_n, s.cancel_n)
-  FROM (${LETTERS_BY_RUN}) s
-  WHERE a.ns = s.ns AND a.run_id = s.run_id
-  RETURNING s.*
-),
+told AS (${COUNT_LETTERS}),
 late AS (
   INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
   SELECT m.ns, m.run_id,
