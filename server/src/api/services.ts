@@ -27,6 +27,8 @@ export interface Services {
     | "extend"
     | "answer"
     | "giveBack"
+    | "callback"
+    | "isWanted"
     | "hub"
   >;
   readonly schedules: Pick<Schedules, "wakeAt">;
