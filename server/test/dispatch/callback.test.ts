@@ -193,7 +193,8 @@ describe("a run whose endpoint goes on in the background", () => {
 
     bench.pushes.length = 0;
     const changed = await inBackground(dispatcher);
-    const diverged = { type: "diverged", divergence: { leftover: ["a"], asked: ["b"] }, message: "changed" } as const;
+    const divergence = { leftover: ["a"], asked: ["b"] };
+    const diverged: DeliveryOutcome = { type: "diverged", divergence, message: "changed" };
     expect(await dispatcher.callback("default", heldOf(changed.push), diverged)).toBe("taken");
     expect((await bench.view(changed.id)).status).toBe("stalled");
   });
