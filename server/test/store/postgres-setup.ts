@@ -1,4 +1,7 @@
-/** One Postgres for a whole run of vitest, started when the first test asks for it. */
+/**
+ * One Postgres for a whole run of vitest, started when the first test asks for it. `TEST_POSTGRES_URL` names one that
+ * runs already, of another version perhaps: a superuser's URL, in whose server databases are made and dropped.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,10 +14,11 @@ interface Provider {
 
 export async function setup(project: Provider): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "aiki-test-"));
-  let started: Promise<EmbeddedPostgres> | undefined;
+  const { TEST_POSTGRES_URL: given } = process.env;
+  let started: Promise<Pick<EmbeddedPostgres, "url" | "close">> | undefined;
   const server = createServer((socket) => {
     socket.on("error", () => {});
-    started ??= startEmbeddedPostgres(folder);
+    started ??= given ? Promise.resolve({ url: given, close: async () => {} }) : startEmbeddedPostgres(folder);
     started.then(
       ({ url }) => socket.end(JSON.stringify({ url })),
       (error: unknown) => socket.end(JSON.stringify({ error: String(error) })),
