@@ -444,7 +444,9 @@ export class MemoryRuns implements RunStore, RunQueries {
     if (commit.records.length > 0 || next.type === "park") row.tries = 0;
     row.status = statusAfter(row.status, reasonOf(next));
     if (next.type === "keep") {
-      row.leaseUntil = now + leaseMs;
+      if (next.retakes) row.hold = null;
+      const least = row.hold === "callback" ? (row.leaseUntil ?? 0) : 0;
+      row.leaseUntil = Math.max(least, now + leaseMs);
       row.dueAt = now;
     } else if (next.type === "park") {
       row.leaseUntil = null;
