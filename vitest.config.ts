@@ -1,3 +1,4 @@
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { ClosingLine } from "./test/closing-line.js";
@@ -36,6 +37,7 @@ export default defineConfig({
   },
   test: {
     globalSetup: ["server/test/store/postgres-setup.ts", "test/semantics/setup.ts"],
+    resolveSnapshotPath: (path, extension) => join(dirname(path), "recorded", basename(path) + extension),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],

@@ -7,12 +7,13 @@ import { type Client, client } from "@aikirun/client";
 import type { Run } from "@aikirun/protocol";
 import type { AnyVersion, ContextSource, Logger } from "@aikirun/workflow";
 import pg from "pg";
-import { inject } from "vitest";
+import { afterEach, inject } from "vitest";
 import { ask } from "../../server/test/store/on-demand.js";
 import type { App, AppOptions } from "./app.js";
 import { modes, nameOf } from "./modes.js";
 import { pulled } from "./pulled.js";
 import { pushed } from "./pushed.js";
+import { recordedRuns } from "./recorded.js";
 import type { SharedOrchestrator } from "./setup.js";
 
 export interface Stage {
@@ -41,6 +42,17 @@ export const isPulled = modes[place.mode].pulled;
 export const SOON = { timeout: 25_000, interval: 20 };
 const SILENT: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
+interface Open {
+  readonly aiki: Client;
+  readonly told: Set<string>;
+}
+const open = new Set<Open>();
+afterEach(async ({ expect, task }) => {
+  if (task.result?.state === "fail") return;
+  const recorded = await Promise.all([...open].map(({ aiki, told }) => recordedRuns(aiki, told)));
+  expect(recorded.join("\n")).toMatchSnapshot();
+});
+
 /** Open until `close`. Several of one file are strangers to each other. */
 export async function stage(workflows: readonly AnyVersion[], options: StageOptions = {}): Promise<Stage> {
   const { url, adminKey, databaseUrl } = await ask<SharedOrchestrator>(inject("orchestrators")[nameOf(place)] ?? "");
@@ -65,6 +77,8 @@ export async function stage(workflows: readonly AnyVersion[], options: StageOpti
   };
   const app = await (isPulled ? pulled : pushed)(access);
   await app.serve(workflows);
+  const own: Open = { aiki, told: new Set() };
+  open.add(own);
   return {
     aiki,
     app,
@@ -87,6 +101,7 @@ export async function stage(workflows: readonly AnyVersion[], options: StageOpti
       return rows;
     },
     async close() {
+      open.delete(own);
       await app.stop();
       // What a test leaves behind is not pushed for the rest of the suite.
       await aiki.cancelRuns({ filter: {} });
