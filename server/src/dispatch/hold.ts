@@ -31,8 +31,8 @@ export interface Shared {
   readonly load: EndpointLoad;
   readonly hub: Hub;
   readonly desk: Desk;
-  /** Some run was made due. */
-  readonly wake: () => void;
+  /** Some run was made due: these, where that is known. */
+  readonly wake: (runs?: Woken) => void;
   /** A cancel was written to this run's mailbox. */
   readonly cancelSent: (ns: string, runId: string) => void;
   /** True from the moment that nothing new is to be pushed. */
@@ -41,6 +41,12 @@ export interface Shared {
   readonly abort: AbortSignal;
   /** Called with it. Hundreds of holds would be as many listeners of one signal, which Node 20 takes for a leak. */
   readonly stops: Set<() => void>;
+}
+
+/** Runs that were made due. */
+export interface Woken {
+  readonly ns: string;
+  readonly runIds: readonly string[];
 }
 
 /** A push that is under way, as far as its answer needs it. */
@@ -109,7 +115,8 @@ export class Hold {
     if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
     settle(state, decision, trouble);
     if (retakes) this.retakes = false;
-    if (commit.children.length > 0 || commit.messages.length > 0) shared.wake();
+    const woken = [...commit.children.map(({ facts }) => facts.id), ...commit.messages.map(({ runId }) => runId)];
+    if (woken.length > 0) shared.wake({ ns: commit.ns, runIds: woken });
     for (const { ns, runId, body } of commit.messages) if (body.kind === "cancel") shared.cancelSent(ns, runId);
     this.mail = [];
     const unread = outcome.mailSeq > commit.seen;
@@ -393,7 +400,7 @@ export class Hold {
   #parked(commit: Commit, dueAt: number | null, unread: boolean): Outcome {
     this.shared.hub.notify(commit.ns, commit.runId, false);
     this.shared.heads.set(commit.runId, commit.fence.epoch, this.#head);
-    if (unread) this.shared.wake();
+    if (unread) this.shared.wake({ ns: commit.ns, runIds: [commit.runId] });
     return { type: "parked", dueAt };
   }
 

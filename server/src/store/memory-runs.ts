@@ -10,6 +10,7 @@ import {
   holdsFence,
   isClaimable,
   isLive,
+  isUnserved,
   mailAfter,
   newRow,
   type Row,
@@ -19,7 +20,7 @@ import {
   toLoaded,
   waitsFor,
 } from "./memory-row.js";
-import { matches, sample, toRun, toSummary } from "./memory-view.js";
+import { countByVersion, matches, sample, toRun, toSummary } from "./memory-view.js";
 import type {
   AppendOutcome,
   AppendWhereOutcome,
@@ -107,10 +108,12 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async claim(options: Parameters<RunStore["claim"]>[0]): Promise<LoadedRun[]> {
-    const { unserved } = options;
+    const { unserved, only } = options;
     const claimed = this.#statement("claim", () => {
       const now = this.#clock();
-      const due = [...this.#live].filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
+      const due = [...this.#live]
+        .filter(({ facts }) => !only || (facts.ns === only.ns && facts.id === only.runId))
+        .filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
       if (unserved) due.sort((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
       else due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
       return due.slice(0, options.limit).map((row) => {
@@ -125,6 +128,24 @@ export class MemoryRuns implements RunStore, RunQueries {
     return this.#statement("read", () =>
       claimed.filter(({ row, gen }) => isLive(row) && row.gen === gen).map(({ row, status }) => toLoaded(row, status)),
     );
+  }
+
+  async dueRuns(limit: number): Promise<{ ns: string; runId: string }[]> {
+    return this.#statement("dueRuns", () => {
+      const now = this.#clock();
+      return [...this.#live]
+        .filter((row) => isClaimable(row, now))
+        .sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial)
+        .slice(0, limit)
+        .map(({ facts }) => ({ ns: facts.ns, runId: facts.id }));
+    });
+  }
+
+  async wakesAt(ns: string, runId: string): Promise<number | null | undefined> {
+    return this.#statement("wakesAt", () => {
+      const row = this.#findLive(ns, runId);
+      return row && (row.leaseUntil ?? row.dueAt ?? null);
+    });
   }
 
   async load(ns: string, runId: string): Promise<LoadedRun | undefined> {
@@ -300,15 +321,13 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]> {
-    const counts = new Map<string, { workflow: string; version: string; live: number }>();
-    for (const { facts } of this.#live) {
-      if (facts.ns !== ns) continue;
-      const key = JSON.stringify([facts.workflow, facts.version]);
-      const count = counts.get(key) ?? { workflow: facts.workflow, version: facts.version, live: 0 };
-      count.live += 1;
-      counts.set(key, count);
-    }
-    return [...counts.values()];
+    const live = [...this.#live].filter(({ facts }) => facts.ns === ns);
+    return countByVersion(live).map(({ count, ...version }) => ({ ...version, live: count }));
+  }
+
+  async countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]> {
+    const unserved = [...this.#live].filter((row) => row.facts.ns === ns && isUnserved(row)).slice(0, most);
+    return countByVersion(unserved).map(({ count, ...version }) => ({ ...version, waiting: count }));
   }
 
   async sampleLive(
