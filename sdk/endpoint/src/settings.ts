@@ -3,6 +3,7 @@ import {
   type Environment,
   environment,
   hostDurationMs,
+  isLongLived,
   isProduction,
   onWorkers,
   platformOrigins,
@@ -17,6 +18,8 @@ export interface Settings {
   readonly namespace: string;
   readonly issuer: string | undefined;
   readonly maxDurationMs: number;
+  /** Whether work goes on after its request was answered, without anything being done for it. */
+  readonly longLived: boolean;
   /** On a developer's machine: names may be shown, defaults may be used. */
   readonly development: boolean;
 }
@@ -61,6 +64,7 @@ function readSettings(options: CheckedOptions, env: Environment, jwks: (url: str
     namespace: options.namespace ?? checkNamespace(env("AIKI_NAMESPACE") ?? "default", "AIKI_NAMESPACE"),
     issuer: options.issuer ?? env("AIKI_ISSUER"),
     maxDurationMs: options.maxDurationMs ?? hostDurationMs(env),
+    longLived: isLongLived(env),
     development: !isProduction(env),
   };
 }
