@@ -12,7 +12,7 @@ export interface Migration {
 }
 
 /** Number of the newest migration that this code was written for. */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /** Any number that nobody else is likely to lock. */
 const LOCK = 0x61696b69;
