@@ -32,13 +32,14 @@ async function countRuns(store: Services["store"], ns: string): Promise<Record<s
 
 async function attention(ns: string, services: Services): Promise<Attention> {
   const { store, registration, endpoints, dispatcher } = services;
-  const [counts, stalled, registered, waiting] = await Promise.all([
+  const [counts, stalled, registered, waiting, pulled] = await Promise.all([
     countRuns(store, ns),
     newestStalled(store, ns),
     registration.list(ns),
     store.countUnserved(ns, LIMITS.countedRuns),
+    dispatcher.workersOf(ns),
   ]);
-  const served = new Set([...endpoints.served(ns), ...dispatcher.workersOf(ns)].map(nameOf));
+  const served = new Set([...endpoints.served(ns), ...pulled].map(nameOf));
   const counted = waiting.reduce((sum, one) => sum + one.waiting, 0);
   return {
     stalled: { count: 0, more: false, ...counts["stalled"], runs: stalled },

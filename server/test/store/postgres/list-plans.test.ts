@@ -6,6 +6,7 @@ import type { RunFilter } from "../../../src/store/port.js";
 import { Connection } from "../../../src/store/postgres/connection.js";
 import { countByStatus, countUnserved } from "../../../src/store/postgres/count-runs.js";
 import { listRuns } from "../../../src/store/postgres/list-runs.js";
+import { poolDriver } from "../../../src/store/postgres/pool-driver.js";
 import { type TestDatabase, testDatabase } from "../database.js";
 
 const RUNS = 100_000;
@@ -49,10 +50,11 @@ interface Plan {
 }
 
 /** A connection that explains each statement that it runs. */
-async function explaining(options: string | undefined): Promise<{ connection: Connection; plans: Plan[] }> {
-  const pool = new pg.Pool({ connectionString: database.url, max: 1, ...(options && { options }) });
+async function explaining(options: string | undefined) {
+  const config = { connectionString: database.url, max: 1, ...(options && { options }) };
+  const pool = new pg.Pool(config);
   const plans: Plan[] = [];
-  const connection = new Connection(pool, false);
+  const connection = new Connection(poolDriver(config), false);
   const run = connection.run.bind(connection);
   connection.run = async (statement, values) => {
     const literals = values.map((value) =>
@@ -69,7 +71,10 @@ async function explaining(options: string | undefined): Promise<{ connection: Co
     plans.push((rows[0] as { "QUERY PLAN": [{ Plan: Plan }] })["QUERY PLAN"][0].Plan);
     return run(statement, values);
   };
-  return { connection, plans };
+  const close = async () => {
+    await Promise.all([connection.close(), pool.end()]);
+  };
+  return { connection, plans, close };
 }
 
 const filters: readonly [string, RunFilter][] = [
@@ -103,7 +108,7 @@ const filters: readonly [string, RunFilter][] = [
 
 describe.each(SESSIONS)("with the session %s", (options) => {
   it.each(filters)("a page of %s looks at a bounded number of runs", async (_what, filter) => {
-    const { connection, plans } = await explaining(options);
+    const { connection, plans, close } = await explaining(options);
     try {
       let cursor: string | undefined;
       for (let page = 0; page < 3; page++) {
@@ -112,19 +117,19 @@ describe.each(SESSIONS)("with the session %s", (options) => {
       }
       for (const plan of plans) check(plan);
     } finally {
-      await connection.close();
+      await close();
     }
   });
 
   it("counts without reading a table", async () => {
-    const { connection, plans } = await explaining(options);
+    const { connection, plans, close } = await explaining(options);
     try {
       const counts = await connection.run(countByStatus, ["default", LIMITS.countedRuns + 1]);
       expect(counts.find(({ status }) => status === "completed")).toEqual({ status: "completed", n: 10_001 });
       await connection.run(countUnserved, ["default", LIMITS.countedRuns]);
       for (const plan of plans) check(plan);
     } finally {
-      await connection.close();
+      await close();
     }
   });
 });
@@ -139,7 +144,7 @@ function check(plan: Plan): void {
 }
 
 it("finds every run of a filter, page by page, whatever lies between them", async () => {
-  const connection = new Connection(new pg.Pool({ connectionString: database.url, max: 2 }), false);
+  const connection = new Connection(poolDriver({ connectionString: database.url, max: 2 }), false);
   try {
     for (const [filter, count] of [
       [{ workflow: "rare" }, RUNS / RARE],
