@@ -326,6 +326,8 @@ export const endpointSchema = z.strictObject({
   workflows: z.array(z.strictObject({ name: z.string(), version: z.string() })),
   sdk: z.string(),
   maxDurationMs: z.number().int(),
+  /** How long it may go on in the background with what it has answered with 202. */
+  backgroundMs: z.number().int().optional(),
   concurrency: z.number().int(),
   headerNames: z.array(z.string()),
   createdAt: instantSchema,

@@ -154,7 +154,7 @@ async function listWorkflows(
     const known = { name: workflow, version, endpoint: endpoint.stored.name, workers: 0, events, live };
     byVersion.set(`${workflow}@${version}`, known);
   }
-  for (const { workflow, version, workers } of dispatcher.workersOf(ns)) {
+  for (const { workflow, version, workers } of await dispatcher.workersOf(ns)) {
     const known = byVersion.get(`${workflow}@${version}`) ?? { name: workflow, version, events: [], live: 0 };
     byVersion.set(`${workflow}@${version}`, { ...known, workers });
   }

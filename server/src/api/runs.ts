@@ -193,9 +193,10 @@ function checkTrigger(trigger: NewRun["trigger"], { store }: Services): void {
 }
 
 /** Tells the dispatcher when a run that nobody holds comes due. */
-function announce({ trigger }: NewRun, { store, dispatcher }: Services): void {
-  if (!trigger) dispatcher.wake();
-  else dispatcher.wakeAt("at" in trigger ? trigger.at : store.now().latest + trigger.delayMs);
+function announce({ facts, trigger }: NewRun, { store, dispatcher }: Services): void {
+  const runs = { ns: facts.ns, runIds: [facts.id] };
+  if (!trigger) dispatcher.wake(runs);
+  else dispatcher.wakeAt("at" in trigger ? trigger.at : store.now().latest + trigger.delayMs, runs);
 }
 
 function parseStatuses(text: string): RunStatus[] {

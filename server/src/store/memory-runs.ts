@@ -107,10 +107,12 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async claim(options: Parameters<RunStore["claim"]>[0]): Promise<LoadedRun[]> {
-    const { unserved } = options;
+    const { unserved, only } = options;
     const claimed = this.#statement("claim", () => {
       const now = this.#clock();
-      const due = [...this.#live].filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
+      const due = [...this.#live]
+        .filter(({ facts }) => !only || (facts.ns === only.ns && facts.id === only.runId))
+        .filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
       if (unserved) due.sort((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
       else due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
       return due.slice(0, options.limit).map((row) => {
@@ -125,6 +127,24 @@ export class MemoryRuns implements RunStore, RunQueries {
     return this.#statement("read", () =>
       claimed.filter(({ row, gen }) => isLive(row) && row.gen === gen).map(({ row, status }) => toLoaded(row, status)),
     );
+  }
+
+  async dueRuns(limit: number): Promise<{ ns: string; runId: string }[]> {
+    return this.#statement("dueRuns", () => {
+      const now = this.#clock();
+      return [...this.#live]
+        .filter((row) => isClaimable(row, now))
+        .sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial)
+        .slice(0, limit)
+        .map(({ facts }) => ({ ns: facts.ns, runId: facts.id }));
+    });
+  }
+
+  async wakesAt(ns: string, runId: string): Promise<number | null | undefined> {
+    return this.#statement("wakesAt", () => {
+      const row = this.#findLive(ns, runId);
+      return row && (row.leaseUntil ?? row.dueAt ?? null);
+    });
   }
 
   async load(ns: string, runId: string): Promise<LoadedRun | undefined> {
@@ -424,7 +444,9 @@ export class MemoryRuns implements RunStore, RunQueries {
     if (commit.records.length > 0 || next.type === "park") row.tries = 0;
     row.status = statusAfter(row.status, reasonOf(next));
     if (next.type === "keep") {
-      row.leaseUntil = now + leaseMs;
+      if (next.retakes) row.hold = null;
+      const least = row.hold === "callback" ? (row.leaseUntil ?? 0) : 0;
+      row.leaseUntil = Math.max(least, now + leaseMs);
       row.dueAt = now;
     } else if (next.type === "park") {
       row.leaseUntil = null;

@@ -55,6 +55,8 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     release: (ns, id, gen) => runs.release(ns, id, gen),
     wakeUnserved: (ns, versions) => runs.wakeUnserved(ns, versions),
     nextDueAt: () => runs.nextDueAt(),
+    dueRuns: (limit) => runs.dueRuns(limit),
+    wakesAt: (ns, id) => runs.wakesAt(ns, id),
     getRun: (ns, id) => runs.getRun(ns, id),
     findByReference: (ns, workflow, version, reference) => runs.findByReference(ns, workflow, version, reference),
     versionsOf: (ns, ids) => runs.versionsOf(ns, ids),

@@ -97,13 +97,23 @@ export interface RunStore {
    * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
    * gen + 1, tries + 1, status `running` unless it is scheduled, paused or stalled. Then reads them: the mail is read by the
    * next statement. The `status` returned is the one before the claim. With `unserved` only such runs, due or not, oldest
-   * first.
+   * first. With `only` that run alone.
    */
   claim(options: {
     readonly limit: number;
     readonly leaseMs: number;
     readonly unserved?: Unserved;
+    readonly only?: { readonly ns: string; readonly runId: string };
   }): Promise<LoadedRun[]>;
+
+  /** Up to `limit` runs that `claim` would take, longest due first. Takes none. */
+  dueRuns(limit: number): Promise<{ readonly ns: string; readonly runId: string }[]>;
+
+  /**
+   * When `claim` would take this run without any news: at its timer, or at the end of its lease. Null: only a message
+   * wakes it. Undefined: it has ended or is unknown.
+   */
+  wakesAt(ns: string, runId: string): Promise<number | null | undefined>;
 
   /** Reads one run again, whoever holds it. Undefined when it has ended or is unknown. */
   load(ns: string, runId: string): Promise<LoadedRun | undefined>;
