@@ -19,6 +19,6 @@ function failure({ code, message, divergence }: Extract<WorkAnswerBody, { type: 
   if (code === "WORKFLOW_NOT_SERVED") return { type: "not_served", message };
   // Nothing was executed.
   if (code === "ORCHESTRATOR_UNREACHABLE" || code === "CONTEXT_FAILED")
-    return { type: "busy", retryAfterMs: 0, message };
+    return { type: "busy", retryAfterMs: 0, message: `A worker answered ${code}: ${message}` };
   return { type: "failed", code: "ENDPOINT_ERROR", message: `A worker failed with ${code}: ${message}`, reach: "lost" };
 }
