@@ -38,8 +38,9 @@ export default defineConfig({
   test: {
     globalSetup: ["server/test/store/postgres-setup.ts", "test/semantics/setup.ts"],
     resolveSnapshotPath: (path, extension) => join(dirname(path), "recorded", basename(path) + extension),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // They bound how long a failure takes; side by side, each has a part of the machine.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
     projects: [
       {
