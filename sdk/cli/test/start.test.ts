@@ -62,6 +62,14 @@ test("migrate --check tells, migrate does, and twice does no harm", async () => 
   expect(await aiki(["migrate", "--check"], { env })).toMatchObject({ code: 0, stdout: "The schema is up to date.\n" });
 });
 
+test("migrate --restored raises the epoch, and is no check", async () => {
+  const raised = await aiki(["migrate", "--restored", "--json"], { env });
+  expect(JSON.parse(raised.stdout)).toEqual({ applied: [], epoch: 2 });
+  const told = await aiki(["migrate", "--restored"], { env });
+  expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining("Epoch 3 begins") });
+  expect(await aiki(["migrate", "--restored", "--check"], { env })).toMatchObject({ code: 2 });
+});
+
 test("it refuses to run open; with an admin key it hands out keys that can be revoked", async () => {
   expect(await aiki(["start"], { env })).toMatchObject({
     code: 1,

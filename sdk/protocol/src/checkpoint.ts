@@ -14,10 +14,19 @@ export const CHECKPOINT_BATCH = "/batch";
 /** Likewise: the history of the run that was pushed, in pages. */
 export const CHECKPOINT_HISTORY = "/history";
 
+/** Likewise: where the answer is brought to a push that was answered with 202, and whether it is still wanted. */
+export const CALLBACK_PATH = "/answer";
+export const CALLBACK_WANTED_PATH = "/wanted";
+
 /** In a push: where its invocation may record results, and with what. Absent: it answers and is pushed again. */
 export const checkpointAccessSchema = z.strictObject({
   url: z.url().max(LIMITS.urlChars),
   token: z.string().max(4_096),
+  /**
+   * Milliseconds from the push's arrival within which its answer may be brought here, after a 202 that says so. Absent:
+   * it is answered over the push's own connection.
+   */
+  callbackMs: z.number().int().min(1_000).max(LIMITS.callbackMs).optional(),
 });
 export type CheckpointAccess = z.infer<typeof checkpointAccessSchema>;
 

@@ -9,6 +9,7 @@ import { type EgressPolicy, PUBLIC_ONLY } from "../egress/policy.js";
 import type { Log } from "../log.js";
 import type { Store } from "../store/port.js";
 import { migrate as migrateDatabase, pendingMigrations as pendingIn } from "../store/postgres/migrate.js";
+import { raiseEpoch as raiseEpochOf } from "../store/postgres/restored.js";
 import { openPostgresStore } from "../store/postgres/store.js";
 import { invalid, type Settings } from "./env.js";
 import { jsonLog } from "./json-log.js";
@@ -115,6 +116,11 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 /** Names of the migrations that `migrate` would apply. Changes nothing. */
 export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
   return pendingIn(databaseUrl, await readMigrations());
+}
+
+/** After a restore: nothing that was sent before it counts any more. Returns the new epoch. */
+export async function raiseEpoch(databaseUrl: string): Promise<number> {
+  return raiseEpochOf(databaseUrl);
 }
 
 function closerOf(aiki: Orchestrator, listening: Listening, graceMs: number): () => Promise<void> {

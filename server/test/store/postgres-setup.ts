@@ -1,4 +1,8 @@
-/** One Postgres for a whole run of vitest, with a database that those of the tests are copied from. */
+/**
+ * One Postgres for a whole run of vitest, with a database that those of the tests are copied from. `TEST_POSTGRES_URL`
+ * names one that runs already, of another version perhaps: a superuser's URL, on whose server databases are made and dropped.
+ */
+import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { startEmbeddedPostgres } from "../../src/shell/embedded-postgres.js";
 import { readMigrations } from "../../src/shell/migrations.js";
@@ -10,7 +14,8 @@ interface Provider {
 }
 
 export async function setup(project: Provider): Promise<() => Promise<void>> {
-  const { socket, close } = await onDemand(startForTests);
+  const { TEST_POSTGRES_URL: given } = process.env;
+  const { socket, close } = await onDemand(given ? () => borrow(given) : startForTests);
   project.provide("postgresSocket", socket);
   return close;
 }
@@ -19,13 +24,25 @@ export async function setup(project: Provider): Promise<() => Promise<void>> {
 async function startForTests(folder: string): Promise<Started<string>> {
   const { url, close } = await startEmbeddedPostgres(folder);
   await migrate(url, await readMigrations());
+  return { value: url, close };
+}
+
+async function borrow(server: string): Promise<Started<string>> {
+  const name = `test_template_${randomBytes(8).toString("hex")}`;
+  await tell(server, `CREATE DATABASE ${name}`);
+  const url = server.replace(/[^/]*$/, name);
+  await migrate(url, await readMigrations());
+  return { value: url, close: () => tell(server, `DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
+async function tell(url: string, command: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  // No test asks what a power cut leaves of this server; to wait for the disk is half the time of a new database.
-  for (const setting of ["fsync", "full_page_writes"]) await client.query(`ALTER SYSTEM SET ${setting} = off`);
-  await client.query("SELECT pg_reload_conf()");
-  await client.end();
-  return { value: url, close };
+  try {
+    await client.query(command);
+  } finally {
+    await client.end();
+  }
 }
 
 declare module "vitest" {
