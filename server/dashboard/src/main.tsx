@@ -29,7 +29,7 @@ function signInAgain(error: unknown): void {
   const { pathname, href } = router.state.location;
   if (pathname === "/sign-in") return;
   queries.removeQueries({ queryKey: sessionQuery.queryKey });
-  void router.navigate({ to: "/sign-in", search: { then: href } });
+  void router.navigate({ to: "/sign-in", search: { back: href } });
 }
 
 createRoot(document.getElementById("page") as HTMLElement).render(

@@ -6,7 +6,10 @@ export function shellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-export function aikiCommand(words: readonly string[], flags: Readonly<Record<string, string | undefined>> = {}): string {
+export function aikiCommand(
+  words: readonly string[],
+  flags: Readonly<Record<string, string | undefined>> = {},
+): string {
   const given = Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
   return ["aiki", ...words, ...given].map(shellWord).join(" ");
 }

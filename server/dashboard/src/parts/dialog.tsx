@@ -34,12 +34,15 @@ export function Confirm({
   danger = false,
   children,
   disabled = false,
+  stays = false,
   ...dialog
 }: DialogProps & {
   readonly act: () => Promise<unknown>;
   readonly label: string;
   readonly danger?: boolean;
   readonly disabled?: boolean;
+  /** What stays when it is done shows something else in this place. */
+  readonly stays?: boolean;
 }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -49,7 +52,7 @@ export function Confirm({
     setError(undefined);
     try {
       await act();
-      dialog.close();
+      if (!stays) dialog.close();
     } catch (thrown) {
       setError(thrown);
     } finally {

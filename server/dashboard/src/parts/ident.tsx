@@ -4,7 +4,15 @@ import styles from "./ident.module.css";
 import { shortId } from "./text.js";
 
 /** An id or a reference: cut where it must be, whole on hover and in the clipboard. */
-export function Ident({ value, what, full = false }: { readonly value: string; readonly what: string; full?: boolean }) {
+export function Ident({
+  value,
+  what,
+  full = false,
+}: {
+  readonly value: string;
+  readonly what: string;
+  full?: boolean;
+}) {
   return (
     <span className={styles["ident"]}>
       <span className={styles["text"]} title={value}>

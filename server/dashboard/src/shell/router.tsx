@@ -23,7 +23,7 @@ const root = createRootRouteWithContext<Context>()({ component: Outlet, notFound
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (search) => pick(search, ["then"]),
+  validateSearch: (search) => pick(search, ["back"]),
   component: lazyRouteComponent(() => import("../pages/sign-in/sign-in.js"), "SignIn"),
 });
 
@@ -36,7 +36,7 @@ const inside = createRoute({
       await context.queries.ensureQueryData(sessionQuery);
     } catch (error) {
       if (!(error instanceof RequestError && error.code === "UNAUTHORIZED")) throw error;
-      throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { then: location.href } });
+      throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { back: location.href } });
     }
   },
   component: Layout,

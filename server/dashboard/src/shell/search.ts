@@ -7,7 +7,10 @@ export function parseSearch(text: string): PlainSearch {
 
 export function stringifySearch(search: Record<string, unknown>): string {
   const given = Object.entries(search).filter(([, value]) => typeof value === "string" && value !== "");
-  const text = new URLSearchParams(given as [string, string][]).toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
+  const text = new URLSearchParams(given as [string, string][])
+    .toString()
+    .replaceAll("%2C", ",")
+    .replaceAll("%3A", ":");
   return text === "" ? "" : `?${text}`;
 }
 
