@@ -7,7 +7,7 @@ export function Panel({
   children,
   flush = false,
 }: {
-  readonly title: ReactNode;
+  readonly title?: ReactNode;
   readonly aside?: ReactNode;
   readonly children: ReactNode;
   /** The content brings its own margins: a table. */
@@ -15,10 +15,12 @@ export function Panel({
 }) {
   return (
     <section className={styles["panel"]}>
-      <header className={styles["head"]}>
-        <h2>{title}</h2>
-        {aside}
-      </header>
+      {title !== undefined && (
+        <header className={styles["head"]}>
+          <h2>{title}</h2>
+          {aside}
+        </header>
+      )}
       <div className={flush ? undefined : styles["body"]}>{children}</div>
     </section>
   );

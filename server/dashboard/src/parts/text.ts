@@ -1,5 +1,5 @@
 /** Numbers, instants and durations as people read them. */
-const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
 const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
 const COUNT = new Intl.NumberFormat("en");
@@ -18,7 +18,7 @@ const UNITS = [
   ["second", SECOND_MS],
 ] as const;
 
-/** `3 min. ago`, `in 2 hr.`; `now` within a second. */
+/** `3min ago`, `in 2h`; `now` within a second. */
 export function relativeText(at: number, now: number): string {
   const distance = at - now;
   for (const [unit, lengthMs] of UNITS) {

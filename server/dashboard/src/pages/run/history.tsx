@@ -3,7 +3,7 @@ import { ChevronDown, ChevronRight, ScrollText } from "lucide-react";
 import { useRef, useState } from "react";
 import type { TimedRecord } from "../../api/follow-run.js";
 import { CopyButton } from "../../parts/copy.js";
-import { Empty } from "../../parts/notice.js";
+import { Empty, Loading } from "../../parts/notice.js";
 import { Panel } from "../../parts/panel.js";
 import { Payload } from "../../parts/payload.js";
 import { Ago } from "../../parts/time.js";
@@ -12,7 +12,14 @@ import styles from "./history.module.css";
 const LINE_PX = 35;
 
 /** The records as they are written, in their order. */
-export function History({ records }: { readonly records: readonly TimedRecord[] }) {
+export function History({
+  records,
+  arriving,
+}: {
+  readonly records: readonly TimedRecord[];
+  /** There are some, and they are on their way. */
+  readonly arriving: boolean;
+}) {
   const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
   const box = useRef<HTMLDivElement>(null);
   const list = useVirtualizer({
@@ -27,6 +34,7 @@ export function History({ records }: { readonly records: readonly TimedRecord[] 
     if (!next.delete(n)) next.add(n);
     setOpen(next);
   };
+  if (arriving) return <Loading rows={8} what="Loading the history" />;
   if (records.length === 0) {
     return (
       <Panel title="History" flush>

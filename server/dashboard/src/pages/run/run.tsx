@@ -3,7 +3,7 @@ import { Tabs } from "@base-ui/react/tabs";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { hasEnded, useRunRecords } from "../../api/follow-run.js";
+import { type Link as Connection, hasEnded, useRunRecords } from "../../api/follow-run.js";
 import { runQuery } from "../../api/queries.js";
 import { Ident, RunLink } from "../../parts/ident.js";
 import { Loading, Problem } from "../../parts/notice.js";
@@ -44,6 +44,7 @@ function OneRun({ run }: { readonly run: Run }) {
   // Only an ended run's stream is over; when it is opened again, another one begins.
   const { records, link } = useRunRecords(run.id, hasEnded(run) ? "ended" : "goes on");
   const timeline = useMemo(() => timelineOf(records), [records]);
+  const arriving = records.length === 0 && run.records > 0;
   const children = timeline.entries.filter(({ kind }) => kind === "child").length;
   return (
     <>
@@ -54,13 +55,15 @@ function OneRun({ run }: { readonly run: Run }) {
           </h1>
           <div>
             <Ident value={run.id} what="the run's id" full />
+            <LinkState link={link} />
           </div>
         </div>
         <RunActions run={run} />
       </header>
       <div className={styles["stack"]}>
-        <Panel title="About" aside={<LinkState link={link} />}>
+        <Panel>
           <About run={run} />
+          {run.waitsFor.length > 0 && <Waits run={run} />}
         </Panel>
         {run.trouble && <Trouble trouble={run.trouble} stalled={run.status === "stalled"} />}
         {run.error && (
@@ -68,12 +71,11 @@ function OneRun({ run }: { readonly run: Run }) {
             <ErrorText error={run.error} />
           </Panel>
         )}
-        {run.waitsFor.length > 0 && <Waits run={run} />}
         <Sections run={run} counts={{ children, records: records.length }}>
           {{
-            timeline: <Timeline run={run} timeline={timeline} />,
+            timeline: <Timeline run={run} timeline={timeline} arriving={arriving} />,
             data: <Data run={run} />,
-            history: <History records={records} />,
+            history: <History records={records} arriving={arriving} />,
             children: <Children run={run} />,
             pushes: <Pushes run={run} />,
           }}
@@ -129,9 +131,19 @@ function Sections({
   );
 }
 
-function LinkState({ link }: { readonly link: string }) {
-  const words = { connecting: "Connecting …", live: "Live", lost: "Connecting again …", over: "Ended" };
-  return <small>{words[link as keyof typeof words]}</small>;
+const LINKS: Readonly<Record<Connection, string>> = {
+  connecting: "Connecting …",
+  live: "Live",
+  lost: "Connecting again …",
+  over: "",
+};
+
+function LinkState({ link }: { readonly link: Connection }) {
+  return (
+    <span className={styles["link"]} data-link={link}>
+      {LINKS[link]}
+    </span>
+  );
 }
 
 function About({ run }: { readonly run: Run }) {

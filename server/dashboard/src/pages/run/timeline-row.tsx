@@ -2,7 +2,7 @@ import { ChevronDown, ChevronRight, Clock, Inbox, type LucideIcon, Split, Square
 import type { CSSProperties } from "react";
 import { countdownText, durationText } from "../../parts/text.js";
 import { Until } from "../../parts/time.js";
-import { lengthOf, place, type Span } from "./scale.js";
+import { place, type Span } from "./scale.js";
 import styles from "./timeline.module.css";
 import type { Bar, Entry } from "./timeline-model.js";
 import type { TimelineRow } from "./timeline-rows.js";
@@ -110,12 +110,12 @@ function Beside({ entry, seen, end }: { readonly entry: Entry; readonly seen: Sp
   const spot = place({ from: entry.from, to }, seen);
   if (!spot) return null;
   const right = spot.left + spot.width;
-  const after = right < ROOM_UNTIL;
-  // A bar that fills the track has its words on itself in nobody's way only when it is long: then none are needed.
-  if (!after && spot.left < 100 - ROOM_UNTIL && lengthOf(seen) > 0) return null;
-  const side = after ? { left: `${right}%` } : { left: `${spot.left}%` };
+  const side = right < ROOM_UNTIL ? "after" : spot.left > 100 - ROOM_UNTIL ? "before" : "on";
   return (
-    <span className={`${styles["beside"]} ${after ? "" : styles["before"]}`} style={side}>
+    <span
+      className={`${styles["beside"]} ${styles[side] ?? ""}`}
+      style={{ left: `${side === "after" ? right : spot.left}%` }}
+    >
       {entry.to === undefined ? <Left entry={entry} end={end} /> : durationText(entry.to - entry.from)}
       {entry.attempts !== undefined && entry.attempts > 1 && ` · ${entry.attempts} attempts`}
     </span>

@@ -6,7 +6,7 @@ import { hasEnded } from "../../api/follow-run.js";
 import { Button } from "../../parts/button.js";
 import { useNow } from "../../parts/clock.js";
 import { useIsNarrow } from "../../parts/narrow.js";
-import { Empty } from "../../parts/notice.js";
+import { Empty, Loading } from "../../parts/notice.js";
 import { Panel } from "../../parts/panel.js";
 import { durationText, plural } from "../../parts/text.js";
 import { EntryDetail } from "./entry-detail.js";
@@ -20,8 +20,19 @@ import { type TimelineRow, useTimelineRows } from "./timeline-rows.js";
 const ROW_PX = 30;
 const NARROW_ROW_PX = 50;
 const CLOSER = 2;
+/** Percent of the track behind which a tick has no room for its label. */
+const LAST_LABEL = 92;
 
-export function Timeline({ run, timeline }: { readonly run: Run; readonly timeline: TimelineData }) {
+export function Timeline({
+  run,
+  timeline,
+  arriving,
+}: {
+  readonly run: Run;
+  readonly timeline: TimelineData;
+  /** There are records, and they are on their way. */
+  readonly arriving: boolean;
+}) {
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   const [selected, setSelected] = useState<string>();
   const rows = useTimelineRows(run.id, timeline, opened);
@@ -30,6 +41,13 @@ export function Timeline({ run, timeline }: { readonly run: Run; readonly timeli
   const seen = chosen ?? whole;
   const row = rows.find(({ id }) => id === selected);
 
+  if (arriving) {
+    return (
+      <Panel title="Timeline" flush>
+        <Loading rows={8} what="Loading the timeline" />
+      </Panel>
+    );
+  }
   if (timeline.entries.length === 0) {
     return (
       <Panel title="Timeline" flush>
@@ -139,7 +157,7 @@ function Rows({ rows, start, whole, seen, see, retriedAt, selected, select, togg
         <div className={styles["ticks"]}>
           {ticks.map((offset, i) => (
             <span key={offset} style={{ left: `${lines[i]}%` }}>
-              {offset === 0 ? "0" : `+${durationText(offset)}`}
+              {labelOf(offset, lines[i] ?? 0)}
             </span>
           ))}
         </div>
@@ -166,6 +184,12 @@ function Rows({ rows, start, whole, seen, see, retriedAt, selected, select, togg
       </ol>
     </div>
   );
+}
+
+/** Short, and none where it would be cut off. */
+function labelOf(offset: number, left: number): string {
+  if (left > LAST_LABEL) return "";
+  return offset === 0 ? "0" : `+${durationText(offset).replace(/\.0+ s$/, " s")}`;
 }
 
 /** Ctrl and the wheel (which is also a pinch on a trackpad) zoom where the pointer is. */

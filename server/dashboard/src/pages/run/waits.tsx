@@ -1,9 +1,8 @@
 import type { OpenWait, Run } from "@aikirun/protocol";
-import { Clock, Hourglass, Inbox, type LucideIcon, RadioTower, RotateCw, Split } from "lucide-react";
+import { Clock, Inbox, type LucideIcon, RadioTower, RotateCw, Split } from "lucide-react";
 import { useState } from "react";
 import { Button } from "../../parts/button.js";
 import { RunLink } from "../../parts/ident.js";
-import { Panel } from "../../parts/panel.js";
 import { plural } from "../../parts/text.js";
 import { Until } from "../../parts/time.js";
 import styles from "./run.module.css";
@@ -22,7 +21,8 @@ export function Waits({ run }: { readonly run: Run }) {
   const shown = all ? run.waitsFor : run.waitsFor.slice(0, FEW);
   const more = run.waitsFor.length - shown.length;
   return (
-    <Panel title={`Waits for ${plural(run.waitsFor.length, "thing")}`} aside={<Hourglass size={16} aria-hidden />}>
+    <section className={styles["waiting"]}>
+      <h2>Waits for</h2>
       <ul className={styles["waits"]}>
         {shown.map((wait, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: two waits of one name are told apart by their order.
@@ -34,7 +34,7 @@ export function Waits({ run }: { readonly run: Run }) {
           Show {plural(more, "more", "more")}
         </Button>
       )}
-    </Panel>
+    </section>
   );
 }
 

@@ -91,7 +91,7 @@ function Row({ run, index, top }: { readonly run: RunSummary; readonly index: nu
         <Ago at={run.createdAt} />
       </div>
       <div role="cell" className={`${styles["quiet"]} ${styles["right"]}`}>
-        <Elapsed from={run.createdAt} to={run.endedAt} />
+        {run.status === "scheduled" ? "–" : <Elapsed from={run.createdAt} to={run.endedAt} />}
       </div>
     </div>
   );
