@@ -18,6 +18,8 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
     release: (ns, id, gen) => store.release(ns, id, gen),
     wakeUnserved: (ns, versions) => store.wakeUnserved(ns, versions),
     nextDueAt: () => store.nextDueAt(),
+    dueRuns: (limit) => store.dueRuns(limit),
+    wakesAt: (ns, runId) => store.wakesAt(ns, runId),
     async append(message, maxQueued) {
       const outcome = await store.append(message, maxQueued);
       const accepted = outcome.type === "appended" || outcome.type === "duplicate";

@@ -67,6 +67,8 @@ export function storeLink(options: LinkOptions): RunStore & FiringStore {
     release: (ns, id, gen) => call("release", () => store.release(ns, id, gen)),
     wakeUnserved: (ns, versions) => call("wakeUnserved", () => store.wakeUnserved(ns, versions)),
     nextDueAt: () => call("nextDueAt", () => store.nextDueAt()),
+    dueRuns: (limit) => call("dueRuns", () => store.dueRuns(limit)),
+    wakesAt: (ns, runId) => call("wakesAt", () => store.wakesAt(ns, runId)),
     upcomingSchedules: (after, limit) => call("upcomingSchedules", () => store.upcomingSchedules(after, limit)),
     fire: (firing) => call("fire", () => store.fire(firing)),
   };

@@ -7,6 +7,7 @@ import {
   durationMsSchema,
   endpointIdSchema,
   instantSchema,
+  isPlainText,
   jsonSchema,
   keyIdSchema,
   messageIdSchema,
@@ -150,6 +151,8 @@ export const listRunsQuerySchema = z.strictObject({
   schedule: scheduleIdSchema.optional(),
   createdAfter: z.coerce.number().int().optional(),
   createdBefore: z.coerce.number().int().optional(),
+  /** How an id begins, with or without `run_`, or a reference id. */
+  q: z.string().min(1).max(LIMITS.searchChars).refine(isPlainText, "must be plain text").optional(),
   cursor: z.string().max(LIMITS.cursorChars).optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.pageRows).optional(),
 });
@@ -327,6 +330,8 @@ export const endpointSchema = z.strictObject({
   workflows: z.array(z.strictObject({ name: z.string(), version: z.string() })),
   sdk: z.string(),
   maxDurationMs: z.number().int(),
+  /** How long it may go on in the background with what it has answered with 202. */
+  backgroundMs: z.number().int().optional(),
   concurrency: z.number().int(),
   headerNames: z.array(z.string()),
   createdAt: instantSchema,

@@ -38,6 +38,8 @@ export const LIMITS = {
   headerChars: 4_096,
   /** Milliseconds that an endpoint's host may let one invocation last: a day. */
   invocationMs: 24 * 60 * 60 * 1000,
+  /** Milliseconds after which the answer to a push is brought at the latest that was answered with 202: a day. */
+  callbackMs: 24 * 60 * 60 * 1000,
   /** Pushes that one endpoint may get at a time. */
   endpointConcurrency: 10_000,
   /** Longest URL. */

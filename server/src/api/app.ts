@@ -27,9 +27,14 @@ const NOBODY: Caller = { ns: "", scope: "read", everywhere: false };
 const SECURITY_HEADERS = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
 
 export function createApp(options: AppOptions): Hono {
+  return createAppOf(() => options);
+}
+
+/** For a host on which each request brings what it is answered with: `fetch(request, env)`. */
+export function createAppOf(optionsOf: (env: unknown) => AppOptions): Hono {
   const app = new Hono();
   for (const route of routes) {
-    app.on(route.method, route.path, (context) => answer(context, route, options));
+    app.on(route.method, route.path, (context) => answer(context, route, optionsOf(context.env)));
   }
   app.notFound((context) => {
     const { method, path } = context.req;
@@ -38,9 +43,9 @@ export function createApp(options: AppOptions): Hono {
       allowed.length > 0
         ? new AikiError("METHOD_NOT_ALLOWED", `${method} is not for ${path.slice(0, 200)}; ${allowed.join(", ")} is.`)
         : new AikiError("NOT_FOUND", `There is no route ${path.slice(0, 200)}. /openapi.json lists them.`);
-    return failure(error, options, allowed.length > 0 ? { allow: allowed.join(", ") } : {});
+    return failure(error, optionsOf(context.env), allowed.length > 0 ? { allow: allowed.join(", ") } : {});
   });
-  app.onError((error) => failure(error, options));
+  app.onError((error, context) => failure(error, optionsOf(context.env)));
   return app;
 }
 
@@ -70,7 +75,9 @@ async function call(context: Context, route: Route, options: AppOptions): Promis
   const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
   const gone = () => req.raw.signal;
-  return route.handle({ params, query, body, caller, claims, signal, gone }, services);
+  const header = (name: string) => req.header(name);
+  const allowed = async () => (await options.authenticate(authorization)) !== undefined;
+  return route.handle({ params, query, body, caller, claims, header, allowed, signal, gone }, services);
 }
 
 /** Invocations under way end with their answers, which they may have to be told by a checkpoint. */
@@ -112,7 +119,11 @@ function send(reply: Reply | Response): Response {
   });
 }
 
-function failure(thrown: unknown, { log }: AppOptions, more: Readonly<Record<string, string>> = {}): Response {
+function failure(
+  thrown: unknown,
+  { log }: Pick<AppOptions, "log">,
+  more: Readonly<Record<string, string>> = {},
+): Response {
   const error = toAikiError(thrown);
   if (error.code === "INTERNAL") log.error("a request failed", { reason: reasonOf(error.cause) });
   const { status, body, headers } = errorReply(error);
@@ -123,7 +134,7 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }
 
-function methodsOf(app: Hono, path: string): string[] {
+function methodsOf(app: Pick<Hono, "router">, path: string): string[] {
   const methods = new Set(routes.map((route) => route.method));
   return [...methods].filter((method) => app.router.match(method, path)[0].length > 0);
 }

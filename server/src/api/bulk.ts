@@ -104,7 +104,7 @@ async function tellAll(
     sent += page.runIds.length;
     duplicate += page.duplicates;
     cursor = page.cursor;
-    if (page.runIds.length > 0) dispatcher.wake();
+    if (page.runIds.length > 0) dispatcher.wake({ ns, runIds: page.runIds });
     if (said.kind === "cancel") for (const runId of page.runIds) dispatcher.cancelSent(ns, runId);
     if (cursor === undefined) return { sent, duplicate };
   }

@@ -159,7 +159,7 @@ async function listWorkflows(ns: string, services: Services): Promise<ListedVers
     const events = describedIn(one.endpoint, one)?.events.map((event) => event.name) ?? [];
     note(one, { endpoint: one.endpoint.stored.name, events });
   }
-  for (const one of dispatcher.workersOf(ns)) note(one, { workers: one.workers });
+  for (const one of await dispatcher.workersOf(ns)) note(one, { workers: one.workers });
   return [...listed.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
 }
 

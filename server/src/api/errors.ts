@@ -31,6 +31,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   OVERLOADED: 429,
   INTERNAL: 500,
   DATABASE_UNAVAILABLE: 503,
+  SCHEMA_TOO_OLD: 503,
+  SCHEMA_UNKNOWN: 503,
 };
 
 /** What an endpoint that is being registered may answer, or fail to. */

@@ -15,7 +15,7 @@ export async function append(
   body: MessageBody,
 ): Promise<AppendOutcome> {
   const outcome = await store.append({ ns, runId, eventId: eventId ?? newId("msg"), body }, LIMITS.queuedEvents);
-  if (outcome.type === "appended") dispatcher.wake();
+  if (outcome.type === "appended") dispatcher.wake({ ns, runIds: [runId] });
   return outcome;
 }
 

@@ -107,7 +107,7 @@ export async function trigger(
     }
     const firing = fireNow(schedule, runId);
     if (!(await store.fire(firing))) return undefined;
-    dispatcher.wake();
+    dispatcher.wake({ ns, runIds: firing.runIds });
     if (firing.cancels !== undefined) dispatcher.cancelSent(ns, firing.cancels);
     const started = firing.runIds.length > 0;
     return { runId: started ? runId : (schedule.last?.runId ?? runId), started };

@@ -1,6 +1,7 @@
 /** What the routes work with. */
 import type { CheckpointTokens } from "../dispatch/checkpoint-token.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
+import type { Hub } from "../dispatch/hub.js";
 import type { SigningKeys } from "../dispatch/keys.js";
 import type { Registration } from "../dispatch/registration.js";
 import type { Endpoints } from "../dispatch/registry.js";
@@ -11,6 +12,7 @@ import type { Metrics } from "./metrics.js";
 
 export interface Services {
   readonly store: Store;
+  /** The host's: on Workers it calls the objects that hold the runs. */
   readonly dispatcher: Pick<
     Dispatcher,
     | "accept"
@@ -22,13 +24,16 @@ export interface Services {
     | "startedUnknown"
     | "checkpoint"
     | "waitingPolls"
-    | "workersOf"
     | "poll"
     | "extend"
     | "answer"
     | "giveBack"
-    | "hub"
-  >;
+    | "callback"
+    | "isWanted"
+  > & {
+    workersOf(ns: string): ReturnType<Dispatcher["workersOf"]> | Promise<ReturnType<Dispatcher["workersOf"]>>;
+    readonly hub: Pick<Hub, "subscribe">;
+  };
   readonly schedules: Pick<Schedules, "wakeAt">;
   readonly endpoints: Endpoints;
   readonly schemas: Pick<Schemas, "checkInput" | "checkEvent" | "coverEvent">;

@@ -2,22 +2,18 @@
  * The runs that this process advances: new ones that it inserted already leased, and due ones that it claims. Any number
  * of processes do this on one database; correctness never depends on a wake or a timer arriving, only promptness does.
  */
-import { AikiError, type CheckpointBody, type HeldPush, type WorkPollAnswer } from "@aikirun/protocol";
+import { AikiError, type WorkPollAnswer } from "@aikirun/protocol";
 import type { LoadedRun } from "../core/run.js";
 import { type RunStore, StoreUnavailable } from "../store/port.js";
-import { advance, advanceFrom } from "./advance.js";
 import { Alarm } from "./alarm.js";
-import type { CheckpointOutcome } from "./checkpoint.js";
-import type { Delivery, DeliveryOutcome } from "./delivery.js";
-import { Desk, type Seat, type WorkerPoll } from "./desk.js";
-import { Guests } from "./guests.js";
-import { Heads } from "./heads.js";
-import { Hold, leaseWithin, type Outcome, type Shared } from "./hold.js";
-import { Hub } from "./hub.js";
-import { EndpointLoad } from "./load.js";
-import { DISPATCH_DEFAULTS, type DispatchSettings } from "./settings.js";
-import { pause, realTimers, type Timers } from "./timers.js";
-import { WarmRuns } from "./warmth.js";
+import type { Delivery } from "./delivery.js";
+import type { Desk, WorkerPoll } from "./desk.js";
+import type { Hold, Shared, Woken } from "./hold.js";
+import { Holdings } from "./holdings.js";
+import type { Hub } from "./hub.js";
+import type { Outcome } from "./outcome.js";
+import type { DispatchSettings } from "./settings.js";
+import { pause, type Timers } from "./timers.js";
 
 export interface DispatcherOptions {
   readonly store: RunStore;
@@ -38,12 +34,9 @@ const CANCEL_AGAIN_MS = 300;
 
 export class Dispatcher {
   readonly hub: Hub;
+  readonly #holdings: Holdings;
   readonly #shared: Shared;
   readonly #alarm: Alarm;
-  readonly #held = new Map<string, Hold>();
-  readonly #guests: Guests;
-  readonly #abort = new AbortController();
-  readonly #stops = new Set<() => void>();
   readonly #onError: (error: unknown, runId: string | undefined) => void;
   #state: "new" | "running" | "draining" | "stopped" = "new";
   #claiming: Promise<void> | undefined;
@@ -55,32 +48,24 @@ export class Dispatcher {
   #storeAway = false;
   #storeRetryMs = 0;
   #lookingSoon = false;
-  #onIdle: (() => void) | undefined;
   /** Set while runs are being claimed for waiting polls. */
   #fetching: Promise<void> | undefined;
   #fetchAgain = false;
 
-  constructor({ store, delivery, settings, timers = realTimers, hub = new Hub(), onError }: DispatcherOptions) {
-    this.hub = hub;
-    this.#onError = onError ?? (() => {});
-    this.#shared = {
-      store,
-      delivery,
-      timers,
-      settings: { ...DISPATCH_DEFAULTS, ...settings },
-      warm: new WarmRuns(),
-      heads: new Heads(),
-      load: new EndpointLoad(),
-      hub,
-      desk: new Desk(timers),
+  constructor({ onError = () => {}, ...options }: DispatcherOptions) {
+    this.#onError = onError;
+    this.#holdings = new Holdings({
+      ...options,
+      onError,
       wake: () => this.wake(),
-      cancelSent: (ns, runId) => this.cancelSent(ns, runId),
+      cancelSent: () => this.#shared.timers.after(CANCEL_AGAIN_MS, () => this.wake()),
       draining: () => this.#state !== "running",
-      abort: this.#abort.signal,
-      stops: this.#stops,
-    };
-    this.#guests = new Guests(this.#shared);
+      left: (hold, outcome) => this.#left(hold, outcome),
+    });
+    this.#shared = this.#holdings.shared;
+    this.hub = this.#shared.hub;
     this.#scanMs = this.#shared.settings.scanMs;
+    const { timers, store } = this.#shared;
     this.#alarm = new Alarm(
       timers,
       () => store.now(),
@@ -93,7 +78,7 @@ export class Dispatcher {
 
   /** How many runs are in the hands of this process. */
   get held(): number {
-    return this.#held.size;
+    return this.#holdings.size;
   }
 
   /** Whether a new run is better inserted leased to this process than left for anybody to claim. */
@@ -110,10 +95,7 @@ export class Dispatcher {
 
   /** Takes a run that was just inserted, leased to this process. */
   accept(run: LoadedRun): void {
-    const hold = new Hold(run, this.#shared);
-    const key = `${run.facts.ns}/${run.facts.id}`;
-    this.#held.set(key, hold);
-    void this.#advance(key, hold, advance(hold, run.status === "suspended"));
+    this.#holdings.accept(run);
   }
 
   /**
@@ -124,8 +106,11 @@ export class Dispatcher {
     this.#returnLease(ns, runId).catch((error) => this.#onError(error, runId));
   }
 
-  /** Some run may be due now: call it after every write that makes one due. Cheap, and merged with calls around it. */
-  wake(): void {
+  /**
+   * Some run may be due now: call it after every write that makes one due. Cheap, and merged with calls around it. Which
+   * run it is does not matter here: a claim takes what is due.
+   */
+  wake(_runs?: Woken): void {
     if (this.#state !== "running") return;
     this.#claimAgain = true;
     if (this.#storeAway) return;
@@ -136,23 +121,18 @@ export class Dispatcher {
   }
 
   /** A run comes due at `at`, by the database's clock. */
-  wakeAt(at: number): void {
+  wakeAt(at: number, _runs?: Woken): void {
     this.#alarm.set(at);
   }
 
   /** Whether this process advances the run just now: then the hub tells of everything that happens to it. */
   holds(ns: string, runId: string): boolean {
-    return this.#held.has(`${ns}/${runId}`);
+    return this.#holdings.has(ns, runId);
   }
 
   /** A cancel was sent to this run: when it is held here, the push under way is aborted now and not at the next beat. */
   cancelSent(ns: string, runId: string): void {
-    const hold = this.#held.get(`${ns}/${runId}`);
-    if (hold) hold.nudge();
-    else this.#shared.timers.after(CANCEL_AGAIN_MS, () => this.wake());
-    // Also when the run was claimed for the cancel a moment ago.
-    const handed = this.#guests.handed(ns, runId);
-    if (handed) this.#shared.desk.tell(ns, handed.endpointId, handed.request.pushId);
+    this.#holdings.cancelSent(ns, runId);
   }
 
   /** Polls of this namespace that wait in this process. */
@@ -177,52 +157,12 @@ export class Dispatcher {
     return given;
   }
 
-  /** Extends what a worker has in hand. Undefined: it is not its any more. Throws `StoreUnavailable`. */
-  extend(
-    ns: string,
-    { runId, gen }: HeldPush,
-    timeoutAt: number | undefined,
-  ): Promise<{ readonly cancelRequested: boolean } | undefined> {
-    const { store, settings } = this.#shared;
-    return store.extend(ns, runId, gen, leaseWithin(settings.leaseMs, timeoutAt, store.now()));
-  }
-
-  /**
-   * Goes on from what a worker brings, whichever process handed it out. False: the run is not its any more. `seat` takes
-   * the next push. Throws `StoreUnavailable`.
-   */
-  async answer(
-    ns: string,
-    push: HeldPush,
-    outcome: DeliveryOutcome,
-    { seat, versionTimeoutMs }: { readonly seat: Seat | undefined; readonly versionTimeoutMs: number | undefined },
-  ): Promise<boolean> {
-    const key = `${ns}/${push.runId}`;
-    // The same answer again, while the first is being written.
-    if (this.#held.get(key)?.state.fence.gen === push.gen) return false;
-    const hold = await this.#guests.take(ns, push);
-    if (!hold || this.#held.get(key)?.state.fence.gen === push.gen) return false;
-    hold.seat = seat;
-    hold.knownTimeoutMs ??= versionTimeoutMs;
-    this.#held.set(key, hold);
-    const sent = hold.handed?.request.pushId === push.pushId ? hold.handed : undefined;
-    const ended = await this.#advance(key, hold, advanceFrom(hold, sent, outcome));
-    return ended !== undefined && ended.type !== "lost";
-  }
-
-  /** Takes back what a worker has not begun, or does not want to end. Throws `StoreUnavailable`. */
-  async giveBack(ns: string, push: HeldPush): Promise<void> {
-    this.#guests.forget(ns, push);
-    await this.#shared.store.release(ns, push.runId, push.gen);
-    this.wake();
-  }
-
-  /** Writes what an invocation has done so far, whichever process pushed it. Throws `StoreUnavailable`. */
-  checkpoint(ns: string, body: CheckpointBody): Promise<CheckpointOutcome> {
-    const hold = this.#held.get(`${ns}/${body.runId}`);
-    // What this process holds may be a generation that another one has overtaken.
-    return hold?.state.fence.gen === body.gen ? hold.checkpoint(body) : this.#guests.checkpoint(ns, body);
-  }
+  readonly extend: Holdings["extend"] = (...extension) => this.#holdings.extend(...extension);
+  readonly answer: Holdings["answer"] = (...answer) => this.#holdings.answer(...answer);
+  readonly callback: Holdings["callback"] = (...callback) => this.#holdings.callback(...callback);
+  readonly isWanted: Holdings["isWanted"] = (...push) => this.#holdings.isWanted(...push);
+  readonly giveBack: Holdings["giveBack"] = (...push) => this.#holdings.giveBack(...push);
+  readonly checkpoint: Holdings["checkpoint"] = (...checkpoint) => this.#holdings.checkpoint(...checkpoint);
 
   /** Claims nothing more, lets pushes end for up to `graceMs`, then gives up what is left. All leases are let go. */
   async stop(graceMs: number): Promise<void> {
@@ -232,48 +172,28 @@ export class Dispatcher {
     this.#alarm.stop();
     await this.#claiming;
     await this.#fetching;
-    await this.#idleWithin(graceMs);
-    this.#abort.abort();
-    for (const stop of [...this.#stops]) stop();
-    await this.#idleWithin(graceMs);
+    await this.#holdings.stop(graceMs);
     this.#state = "stopped";
-  }
-
-  async #idleWithin(ms: number): Promise<void> {
-    if (this.#held.size === 0) return;
-    const timeUp = new AbortController();
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
-    await Promise.race([idle, pause(this.#shared.timers, ms, timeUp.signal)]);
-    timeUp.abort();
-    this.#onIdle = undefined;
   }
 
   #room(): number {
     const { settings, load } = this.#shared;
-    return settings.maxHeld - (this.#held.size - load.waiting());
+    return settings.maxHeld - (this.held - load.waiting());
   }
 
-  async #advance(key: string, hold: Hold, going: Promise<Outcome>): Promise<Outcome | undefined> {
-    let outcome: Outcome | undefined;
-    try {
-      outcome = await going;
-      this.#arrange(outcome, hold);
-    } catch (error) {
-      this.#onError(error, hold.state.facts.id);
+  #left({ state }: Hold, outcome: Outcome | undefined): void {
+    if (outcome?.type === "parked") {
+      if (outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
+      // A poll that came while the run was being parked has found nothing.
+      if (state.trouble?.code === "WORKFLOW_NOT_SERVED" && this.#shared.desk.wants(state.facts)) this.#fetch();
     }
-    // The same run may have been claimed here again since its lease was lost.
-    if (this.#held.get(key) === hold) this.#held.delete(key);
-    if (this.#held.size === 0) this.#onIdle?.();
     if (this.#claimAgain) this.wake();
-    return outcome;
   }
 
   async #returnLease(ns: string, runId: string): Promise<void> {
     const { store, timers, settings } = this.#shared;
     const givenUpAt = timers.monotonic() + settings.leaseMs;
-    while (timers.monotonic() < givenUpAt && (await pause(timers, settings.scanMs, this.#abort.signal))) {
+    while (timers.monotonic() < givenUpAt && (await pause(timers, settings.scanMs, this.#holdings.aborted))) {
       // The same request was sent again, to be the one that took effect.
       if (this.holds(ns, runId)) return;
       try {
@@ -283,15 +203,6 @@ export class Dispatcher {
         if (!(error instanceof StoreUnavailable)) throw error;
       }
     }
-  }
-
-  #arrange(outcome: Outcome, hold: Hold): void {
-    const { state } = hold;
-    if (outcome.type === "handed") this.#guests.keep(hold, outcome.pushId);
-    if (outcome.type !== "parked") return;
-    if (outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
-    // A poll that came while the run was being parked has found nothing.
-    if (state.trouble?.code === "WORKFLOW_NOT_SERVED" && this.#shared.desk.wants(state.facts)) this.#fetch();
   }
 
   /** Claims, for polls that wait, runs that were parked because nobody served them. Merged with calls around it. */

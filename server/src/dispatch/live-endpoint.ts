@@ -10,19 +10,22 @@ export interface LiveEndpoint {
   readonly stored: StoredEndpoint;
   readonly target: PostTarget;
   readonly route: Route;
-  readonly slots: Slots;
+  readonly slots: Pick<Slots, "limit" | "acquire" | "release">;
   readonly validators: Validators;
 }
+
+export type MakeSlots = (concurrency: number) => LiveEndpoint["slots"];
 
 export async function revive(
   stored: StoredEndpoint,
   seal: Seal,
   before: LiveEndpoint | undefined,
+  makeSlots: MakeSlots = (concurrency) => new Slots(concurrency),
 ): Promise<LiveEndpoint> {
   const unchanged = before?.stored.sealedHeaders === stored.sealedHeaders ? before : undefined;
   const headers = unchanged?.target.headers ?? (await openHeaders(stored, seal));
   const { url, contentType, signatureHeader } = stored;
-  const slots = before?.stored.concurrency === stored.concurrency ? before.slots : new Slots(stored.concurrency);
+  const slots = before?.stored.concurrency === stored.concurrency ? before.slots : makeSlots(stored.concurrency);
   return {
     stored,
     target: { url, contentType, signatureHeader, headers },

@@ -6,7 +6,7 @@ import type { RunFacts } from "../core/run.js";
 import type { Log } from "../log.js";
 import type { Registry, StoredEndpoint } from "../store/port.js";
 import type { Route } from "./delivery.js";
-import { type LiveEndpoint, revive } from "./live-endpoint.js";
+import { type LiveEndpoint, type MakeSlots, revive } from "./live-endpoint.js";
 import type { Seal } from "./seal.js";
 
 type Listed = Awaited<ReturnType<Registry["listEndpoints"]>>;
@@ -15,6 +15,9 @@ export interface EndpointsOptions {
   readonly store: Pick<Registry, "listEndpoints">;
   readonly seal: Seal;
   readonly log: Log;
+  readonly memory?: EndpointMemory;
+  /** How the pushes to an endpoint are counted. */
+  readonly makeSlots?: MakeSlots;
   /** Versions that nobody served when this process read last: their runs may be waiting. */
   readonly appeared?: (ns: string, versions: readonly ServedVersion[]) => void;
 }
@@ -24,46 +27,52 @@ export interface ServedVersion {
   readonly version: string;
 }
 
+/** What was read last. Several readers of one process may share it: it is plain data. */
+export class EndpointMemory {
+  byId: ReadonlyMap<string, LiveEndpoint> = new Map();
+  byVersion: ReadonlyMap<string, LiveEndpoint> = new Map();
+  /** Time limits of versions that have one. */
+  timeouts: ReadonlyMap<string, number> = new Map();
+  readAt = Number.NEGATIVE_INFINITY;
+}
+
 /** A version that is unknown here may have been registered at another replica a moment ago. */
 const LOOK_AGAIN_MS = 500;
 
 export class Endpoints {
   readonly #options: EndpointsOptions;
-  #byId: ReadonlyMap<string, LiveEndpoint> = new Map();
-  #byVersion: ReadonlyMap<string, LiveEndpoint> = new Map();
-  /** Time limits of versions that have one. */
-  #timeouts: ReadonlyMap<string, number> = new Map();
+  readonly #memory: EndpointMemory;
   #reading: Promise<void> | undefined;
   #again = false;
-  #readAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: EndpointsOptions) {
     this.#options = options;
+    this.#memory = options.memory ?? new EndpointMemory();
   }
 
   route({ ns, workflow, version }: Pick<RunFacts, "ns" | "workflow" | "version">): Route | undefined {
-    const route = this.#byVersion.get(versionKey(ns, workflow, version))?.route;
-    if (!route && performance.now() - this.#readAt > LOOK_AGAIN_MS) void this.refresh().catch(() => {});
+    const route = this.#memory.byVersion.get(versionKey(ns, workflow, version))?.route;
+    if (!route && performance.now() - this.#memory.readAt > LOOK_AGAIN_MS) void this.refresh().catch(() => {});
     return route;
   }
 
   /** As far as is known here: what another replica changed a moment ago may not be. */
   serving(ns: string, { workflow, version }: ServedVersion): LiveEndpoint | undefined {
-    return this.#byVersion.get(versionKey(ns, workflow, version));
+    return this.#memory.byVersion.get(versionKey(ns, workflow, version));
   }
 
   versionTimeoutMs({ ns, workflow, version }: Pick<RunFacts, "ns" | "workflow" | "version">): number | undefined {
-    return this.#timeouts.get(versionKey(ns, workflow, version));
+    return this.#memory.timeouts.get(versionKey(ns, workflow, version));
   }
 
   get(endpointId: string): LiveEndpoint | undefined {
-    return this.#byId.get(endpointId);
+    return this.#memory.byId.get(endpointId);
   }
 
   /** Of one namespace: which versions are served, and where. */
   served(ns: string): { workflow: string; version: string; endpoint: LiveEndpoint }[] {
     const served = [];
-    for (const [key, endpoint] of this.#byVersion) {
+    for (const [key, endpoint] of this.#memory.byVersion) {
       if (endpoint.stored.ns !== ns) continue;
       const text = key.slice(ns.length + 1);
       const at = text.lastIndexOf("@");
@@ -73,7 +82,12 @@ export class Endpoints {
   }
 
   all(): Iterable<LiveEndpoint> {
-    return this.#byId.values();
+    return this.#memory.byId.values();
+  }
+
+  /** Reads the store again unless what is known is younger than this. */
+  async refreshAfter(ms: number): Promise<void> {
+    if (performance.now() - this.#memory.readAt > ms) await this.refresh();
   }
 
   /** Reads the store again. Calls that arrive while it reads share one further reading, which sees their change. */
@@ -90,7 +104,7 @@ export class Endpoints {
     try {
       do {
         this.#again = false;
-        this.#readAt = performance.now();
+        this.#memory.readAt = performance.now();
         await this.#adopt(await this.#options.store.listEndpoints());
       } while (this.#again);
     } finally {
@@ -110,7 +124,7 @@ export class Endpoints {
       for (const { workflow, version } of owns) {
         const key = versionKey(stored.ns, workflow, version);
         byVersion.set(key, live);
-        if (this.#byVersion.has(key)) continue;
+        if (this.#memory.byVersion.has(key)) continue;
         appeared.set(stored.ns, [...(appeared.get(stored.ns) ?? []), { workflow, version }]);
       }
       for (const { name, version, timeoutMs } of stored.manifest.workflows) {
@@ -118,16 +132,15 @@ export class Endpoints {
         if (timeoutMs !== undefined && byVersion.get(key) === live) timeouts.set(key, timeoutMs);
       }
     }
-    this.#byId = byId;
-    this.#byVersion = byVersion;
-    this.#timeouts = timeouts;
+    Object.assign(this.#memory, { byId, byVersion, timeouts });
     for (const [ns, versions] of appeared) this.#options.appeared?.(ns, versions);
   }
 
   /** One endpoint whose headers do not open must not take the others with it. */
   async #revive(stored: StoredEndpoint): Promise<LiveEndpoint | undefined> {
     try {
-      return await revive(stored, this.#options.seal, this.#byId.get(stored.id));
+      const { seal, makeSlots } = this.#options;
+      return await revive(stored, seal, this.#memory.byId.get(stored.id), makeSlots);
     } catch (error) {
       this.#options.log.error(error instanceof Error ? error.message : "An endpoint cannot be read.", {
         endpoint: stored.id,

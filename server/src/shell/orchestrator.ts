@@ -115,8 +115,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const schedules = new Schedules({
     store,
     settings: parts.dispatch,
-    fired: ({ ns, cancels }) => {
-      dispatcher.wake();
+    fired: ({ ns, runIds, cancels }) => {
+      dispatcher.wake({ ns, runIds });
       if (cancels !== undefined) dispatcher.cancelSent(ns, cancels);
     },
     onError: (error, schedule) => log.error("a schedule could not be fired", { schedule, reason: textOf(error) }),

@@ -170,6 +170,7 @@ export function toLoaded(row: Row, status: RunStatus = row.status): LoadedRun {
     startAt: row.startAt ?? undefined,
     tries: row.tries,
     trouble: row.trouble,
+    hold: row.leaseUntil === null ? undefined : (row.hold ?? "push"),
     seen: row.seen,
     queued: row.queued.map((n) => row.mail[n - 1] as Mail),
     mail: mailAfter(row, row.seen),

@@ -2,7 +2,7 @@
  * Runs in memory. Every verb is one synchronous step, and so as atomic as one statement of Postgres; `claim` is two,
  * because the mail is read by the statement after the one that takes the lease.
  */
-import type { Run, RunSummary } from "@aikirun/protocol";
+import { type Run, type RunStatus, type RunSummary, runStatusSchema } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, NewChild, NewMessage, NewRun, RunFacts } from "../core/run.js";
 import { reasonOf, statusAfter } from "../core/status.js";
@@ -28,6 +28,7 @@ import type {
   HistoryPart,
   RetryOutcome,
   RunFilter,
+  RunList,
   RunQueries,
   RunStore,
   SampledRun,
@@ -108,10 +109,12 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async claim(options: Parameters<RunStore["claim"]>[0]): Promise<LoadedRun[]> {
-    const { unserved } = options;
+    const { unserved, only } = options;
     const claimed = this.#statement("claim", () => {
       const now = this.#clock();
-      const due = [...this.#live].filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
+      const due = [...this.#live]
+        .filter(({ facts }) => !only || (facts.ns === only.ns && facts.id === only.runId))
+        .filter((row) => (unserved ? waitsFor(row, unserved) : isClaimable(row, now)));
       if (unserved) due.sort((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
       else due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial);
       return due.slice(0, options.limit).map((row) => {
@@ -126,6 +129,24 @@ export class MemoryRuns implements RunStore, RunQueries {
     return this.#statement("read", () =>
       claimed.filter(({ row, gen }) => isLive(row) && row.gen === gen).map(({ row, status }) => toLoaded(row, status)),
     );
+  }
+
+  async dueRuns(limit: number): Promise<{ ns: string; runId: string }[]> {
+    return this.#statement("dueRuns", () => {
+      const now = this.#clock();
+      return [...this.#live]
+        .filter((row) => isClaimable(row, now))
+        .sort((a, b) => (a.dueAt as number) - (b.dueAt as number) || a.serial - b.serial)
+        .slice(0, limit)
+        .map(({ facts }) => ({ ns: facts.ns, runId: facts.id }));
+    });
+  }
+
+  async wakesAt(ns: string, runId: string): Promise<number | null | undefined> {
+    return this.#statement("wakesAt", () => {
+      const row = this.#findLive(ns, runId);
+      return row && (row.leaseUntil ?? row.dueAt ?? null);
+    });
   }
 
   async load(ns: string, runId: string): Promise<LoadedRun | undefined> {
@@ -273,12 +294,12 @@ export class MemoryRuns implements RunStore, RunQueries {
     return new Map(found.map(({ id, workflow, version }) => [id, { workflow, version }]));
   }
 
-  async listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]> {
+  async listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunList> {
     const newest = [...this.rows.values()]
       .filter((row) => row.facts.ns === ns && matches(row, filter))
       .sort((a, b) => (a.facts.id < b.facts.id ? 1 : -1));
-    const page = cursor === undefined ? newest : newest.filter((row) => row.facts.id < cursor);
-    return page.slice(0, limit).map(toSummary);
+    const page = newest.filter((row) => cursor === undefined || row.facts.id < cursor).slice(0, limit);
+    return { runs: page.map(toSummary), next: page.length === limit ? page.at(-1)?.facts.id : undefined };
   }
 
   async readHistory(
@@ -303,6 +324,14 @@ export class MemoryRuns implements RunStore, RunQueries {
   async countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]> {
     const live = [...this.#live].filter(({ facts }) => facts.ns === ns);
     return countByVersion(live).map(({ count, ...version }) => ({ ...version, live: count }));
+  }
+
+  async countByStatus(ns: string, most: number): Promise<{ status: RunStatus; count: number; more: boolean }[]> {
+    const own = [...this.rows.values()].filter(({ facts }) => facts.ns === ns);
+    return runStatusSchema.options.map((status) => {
+      const all = own.filter((row) => row.status === status).length;
+      return { status, count: Math.min(all, most), more: all > most };
+    });
   }
 
   async countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]> {
@@ -423,7 +452,9 @@ export class MemoryRuns implements RunStore, RunQueries {
     if (commit.records.length > 0 || next.type === "park") row.tries = 0;
     row.status = statusAfter(row.status, reasonOf(next));
     if (next.type === "keep") {
-      row.leaseUntil = now + leaseMs;
+      if (next.retakes) row.hold = null;
+      const least = row.hold === "callback" ? (row.leaseUntil ?? 0) : 0;
+      row.leaseUntil = Math.max(least, now + leaseMs);
       row.dueAt = now;
     } else if (next.type === "park") {
       row.leaseUntil = null;

@@ -97,13 +97,23 @@ export interface RunStore {
    * Leases up to `limit` due runs that nobody holds (or that are held only for a callback while a cancel waits):
    * gen + 1, tries + 1, status `running` unless it is scheduled, paused or stalled. Then reads them: the mail is read by the
    * next statement. The `status` returned is the one before the claim. With `unserved` only such runs, due or not, oldest
-   * first.
+   * first. With `only` that run alone.
    */
   claim(options: {
     readonly limit: number;
     readonly leaseMs: number;
     readonly unserved?: Unserved;
+    readonly only?: { readonly ns: string; readonly runId: string };
   }): Promise<LoadedRun[]>;
+
+  /** Up to `limit` runs that `claim` would take, longest due first. Takes none. */
+  dueRuns(limit: number): Promise<{ readonly ns: string; readonly runId: string }[]>;
+
+  /**
+   * When `claim` would take this run without any news: at its timer, or at the end of its lease. Null: only a message
+   * wakes it. Undefined: it has ended or is unknown.
+   */
+  wakesAt(ns: string, runId: string): Promise<number | null | undefined>;
 
   /** Reads one run again, whoever holds it. Undefined when it has ended or is unknown. */
   load(ns: string, runId: string): Promise<LoadedRun | undefined>;
@@ -181,6 +191,14 @@ export interface RunFilter {
   readonly schedule?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
+  /** How the id begins, with or without `run_`, or the reference. For lists only. */
+  readonly q?: string;
+}
+
+export interface RunList {
+  readonly runs: readonly RunSummary[];
+  /** The cursor of the next page; undefined: there is none. */
+  readonly next: string | undefined;
 }
 
 export interface HistoryPart {
@@ -208,8 +226,11 @@ export interface RunQueries {
     ns: string,
     runIds: readonly string[],
   ): Promise<ReadonlyMap<string, { readonly workflow: string; readonly version: string }>>;
-  /** Newest first; `cursor` is the last id of the page before. */
-  listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]>;
+  /**
+   * Newest first, below `cursor`. A page is looked for among a bounded number of runs: it may hold fewer than `limit`, and
+   * lead to a `next` all the same.
+   */
+  listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunList>;
   /**
    * Records after `after`: at most `limit`, and no further one once they have `maxBytes` of values. Undefined: no such run.
    */
@@ -222,6 +243,11 @@ export interface RunQueries {
   ): Promise<HistoryPart | undefined>;
   /** Runs that have not ended, per workflow and version. */
   countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]>;
+  /** Every status, with its runs counted up to `most`. */
+  countByStatus(
+    ns: string,
+    most: number,
+  ): Promise<{ readonly status: RunStatus; readonly count: number; readonly more: boolean }[]>;
   /** Runs that wait because nobody serves their version: up to `most` of them are counted, oldest first. */
   countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]>;
   /**

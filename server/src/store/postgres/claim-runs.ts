@@ -3,7 +3,7 @@ import { CLOCK, type Statement } from "./connection.js";
 
 /** Columns of a held run, from `a` (its actor row) and `r` (its cold row). */
 export const HELD_COLUMNS = `
-  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.start_at, a.trouble,
+  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.start_at, a.trouble, a.hold,
   r.workflow, r.version, r.input, r.created_at, r.timed_from, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
   r.parent_key`;
 
@@ -50,6 +50,41 @@ lost AS MATERIALIZED (
 ),
 due AS (SELECT * FROM free UNION ALL SELECT * FROM lost),
 ${TAKE_DUE}`,
+};
+
+/** One run: it waits for whoever is changing it, so that what it was woken for is seen. */
+export const claimRun: Statement = {
+  name: "claim_run",
+  text: `
+WITH due AS MATERIALIZED (
+  SELECT ns, run_id, status FROM aiki.actor
+  WHERE ns = $3 AND run_id = $4 AND due_at <= aiki.now_ms()
+    AND (hold IS NULL OR lease_until < aiki.now_ms() OR (hold = 'callback' AND cancel_n > seen))
+  LIMIT $1::int
+  FOR UPDATE
+),
+${TAKE_DUE}`,
+};
+
+/** What `claimRuns` would take. */
+export const dueRuns: Statement = {
+  name: "due_runs",
+  text: `
+SELECT due.*, ${CLOCK} FROM (SELECT 1) one LEFT JOIN (
+  (SELECT ns, run_id, due_at FROM aiki.actor WHERE hold IS NULL AND due_at <= (SELECT aiki.now_ms()) ORDER BY due_at LIMIT $1::int)
+  UNION ALL
+  (SELECT ns, run_id, due_at FROM aiki.actor
+  WHERE hold IS NOT NULL AND due_at <= (SELECT aiki.now_ms())
+    AND (lease_until < (SELECT aiki.now_ms()) OR (hold = 'callback' AND cancel_n > seen))
+  ORDER BY due_at LIMIT $1::int)
+  ORDER BY due_at LIMIT $1::int
+) due ON true`,
+};
+
+/** A due time that lies in the past says nothing of a run that is held. */
+export const wakesAt: Statement = {
+  name: "wakes_at",
+  text: `SELECT COALESCE(lease_until, due_at) AS at, ${CLOCK} FROM aiki.actor WHERE ns = $1 AND run_id = $2`,
 };
 
 /** Written out in the predicate of the index `actor_unserved`. */

@@ -1,12 +1,16 @@
 /**
- * Statements over a pool. Knows prepared statements, poolers that have none, retries and the database's clock; knows
+ * Statements over a driver. Knows prepared statements, poolers that have none, retries and the database's clock; knows
  * nothing of runs. Keeps no state in a session: any statement may go to any connection.
  */
-
+import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { StoreUnavailable } from "../port.js";
 import { DatabaseClock } from "./clock.js";
+import type { Driver, Query, Row, Transaction } from "./driver.js";
 import { faultOf } from "./faults.js";
+import { poolDriver } from "./pool-driver.js";
+
+export type { Row } from "./driver.js";
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -27,7 +31,6 @@ export interface Statement {
 }
 
 export type Value = string | number | boolean | null | readonly (string | number | boolean | null)[];
-export type Row = Record<string, unknown>;
 
 /** Column of a statement that tells the database's time, as a fraction of milliseconds. */
 export const CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS clock";
@@ -41,28 +44,31 @@ function sessionOptions(statementMs: number): string {
     "-c plan_cache_mode=force_generic_plan",
     // Such a plan is kept while the tables grow from nothing: it must not be to read a small table whole.
     "-c enable_seqscan=off",
+    // The cost of what is off makes a plan look worth compiling, which takes seconds each time.
+    "-c jit=off",
     `-c statement_timeout=${statementMs}`,
     "-c lock_timeout=2000",
     "-c idle_in_transaction_session_timeout=5000",
   ].join(" ");
 }
 
-/** 64-bit integers are counts and milliseconds here: both fit a number. */
-const types = {
-  getTypeParser: ((id: number, format?: "text" | "binary") =>
-    id === pg.types.builtins.INT8
-      ? Number
-      : pg.types.getTypeParser(id, format as "text")) as typeof pg.types.getTypeParser,
-};
-
 export class Connection {
-  readonly pool: pg.Pool;
-  readonly clock = new DatabaseClock(() => performance.now());
+  readonly clock: DatabaseClock;
+  /** For ordinary queries. */
+  readonly db: NodePgDatabase;
+  readonly #driver: Driver;
   #prepare: boolean;
 
-  constructor(pool: pg.Pool, prepare: boolean) {
-    this.pool = pool;
+  /** `clock`: of another connection to the same database, whose answers count here too. */
+  constructor(driver: Driver, prepare: boolean, clock = new DatabaseClock(() => performance.now())) {
+    this.#driver = driver;
     this.#prepare = prepare;
+    this.clock = clock;
+    // What drizzle needs of a connection is this one method.
+    const client = {
+      query: async (query: Query, values: unknown[]) => ({ rows: await driver.send({ ...query, values }) }),
+    };
+    this.db = drizzle(client as unknown as pg.Client);
   }
 
   get prepares(): boolean {
@@ -85,27 +91,17 @@ export class Connection {
   }
 
   async #once({ name, text }: Statement, values: readonly Value[], prepare: boolean): Promise<Row[]> {
-    const client = await this.pool.connect();
-    let broken = true;
-    try {
-      const sentMs = performance.now();
-      const query = {
-        text,
-        values: values as unknown[],
-        ...(prepare && name !== undefined ? { name: `aiki_${name}` } : {}),
-      };
-      const { rows } = await client.query<Row>(query);
-      broken = false;
-      const clockMs = rows[0]?.["clock"];
-      if (typeof clockMs === "number") this.clock.observe({ clockMs, sentMs, receivedMs: performance.now() });
-      return rows;
-    } catch (error) {
-      // What the server refused leaves the connection usable; anything else does not, or nobody knows.
-      broken = faultOf(error) === "unavailable" || !(error instanceof pg.DatabaseError);
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    const sentMs = performance.now();
+    const named = prepare && name !== undefined ? { name: `aiki_${name}` } : {};
+    const rows = await this.#driver.send({ text, values, ...named });
+    const clockMs = rows[0]?.["clock"];
+    if (typeof clockMs === "number") this.clock.observe({ clockMs, sentMs, receivedMs: performance.now() });
+    return rows as Row[];
+  }
+
+  /** Several statements of which all or none take effect. The same errors as `ask`, no retry. */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.ask(() => this.#driver.transaction(work));
   }
 
   /** For ordinary queries through drizzle: the same errors, no retry. */
@@ -121,7 +117,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    if (!this.pool.ended) await this.pool.end();
+    await this.#driver.close();
   }
 }
 
@@ -141,22 +137,15 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   // Settings are for plans that are kept: without prepared statements they would gain little.
   const keeps = options.prepare !== false && (await keepsSession(options, session));
   const prepare = options.prepare ?? keeps;
-  const pool = new pg.Pool({
+  const driver = poolDriver({
     connectionString: options.url,
     max: options.maxConnections ?? 10,
     connectionTimeoutMillis: options.connectMs ?? 5_000,
     // The server's own limit comes first; this one is for a server that no longer answers at all.
     query_timeout: statementMs + 2_000,
-    keepAlive: true,
-    application_name: "aiki",
-    types,
     ...(keeps ? { options: session } : {}),
   });
-  // A connection that breaks is replaced by the pool, and a query under way on it rejects. Without listeners the same
-  // event would end the process: the pool's own is for idle connections, each connection's for one that is in use.
-  pool.on("error", () => {});
-  pool.on("connect", (client) => client.on("error", () => {}));
-  return new Connection(pool, prepare);
+  return new Connection(driver, prepare);
 }
 
 /** Whether a session's settings arrive at the server that answers. Behind a pooler they do not. */

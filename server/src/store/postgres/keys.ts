@@ -14,17 +14,15 @@ export function keyStore(connection: Connection, db: NodePgDatabase): KeyStore {
 
   return {
     createKey: (key) =>
-      ask(() =>
-        db.transaction(async (tx) => {
-          await makeNamespace(tx, key.ns, key.createdAt);
-          await tx.insert(apiKey).values({
-            ...key,
-            name: key.name ?? null,
-            expiresAt: key.expiresAt ?? null,
-            revokedAt: key.revokedAt ?? null,
-          });
-        }),
-      ),
+      connection.transaction(async (tx) => {
+        await makeNamespace(tx, key.ns, key.createdAt);
+        await tx.insert(apiKey).values({
+          ...key,
+          name: key.name ?? null,
+          expiresAt: key.expiresAt ?? null,
+          revokedAt: key.revokedAt ?? null,
+        });
+      }),
 
     async findKey(hash) {
       const [row] = await ask(() => db.select().from(apiKey).where(eq(apiKey.hash, hash)));
@@ -51,16 +49,14 @@ export function keyStore(connection: Connection, db: NodePgDatabase): KeyStore {
     listSigningKeys: () => ask(() => signingKeys()),
 
     addSigningKey: (key) =>
-      ask(() =>
-        db.transaction(async (tx) => {
-          // One process at a time: the second one sees what the first has written.
-          await tx.select().from(meta).for("update");
-          const stored = await signingKeys(tx);
-          if (stored.some(({ state }) => state === key.state)) return stored;
-          await tx.insert(signingKey).values({ ...key, publicJwk: JSON.stringify(key.publicJwk) });
-          return signingKeys(tx);
-        }),
-      ),
+      connection.transaction(async (tx) => {
+        // One process at a time: the second one sees what the first has written.
+        await tx.select().from(meta).for("update");
+        const stored = await signingKeys(tx);
+        if (stored.some(({ state }) => state === key.state)) return stored;
+        await tx.insert(signingKey).values({ ...key, publicJwk: JSON.stringify(key.publicJwk) });
+        return signingKeys(tx);
+      }),
 
     async setSigningKeyState(kid, state) {
       await ask(() => db.update(signingKey).set({ state }).where(eq(signingKey.kid, kid)));

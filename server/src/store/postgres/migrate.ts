@@ -4,6 +4,7 @@
  */
 import { AikiError, sha256Hex } from "@aikirun/protocol/canonical";
 import pg from "pg";
+import { CLOCK, type Connection } from "./connection.js";
 
 export interface Migration {
   /** `0001_start.sql`: the number orders them, the name says what it does. */
@@ -11,8 +12,18 @@ export interface Migration {
   readonly sql: string;
 }
 
-/** Number of the newest migration that this code was written for. */
-export const SCHEMA_VERSION = 5;
+/** The migrations that this code was written for, in order: a server that has no files can still name what is missing. */
+export const MIGRATIONS: readonly string[] = [
+  "0001_start.sql",
+  "0002_failure.sql",
+  "0003_control.sql",
+  "0004_schedules.sql",
+  "0005_unserved.sql",
+  "0006_dashboard.sql",
+];
+
+/** Number of the newest of them. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
 
 /** Any number that nobody else is likely to lock. */
 const LOCK = 0x61696b69;
@@ -90,14 +101,16 @@ function refuseUnknown(applied: ReadonlyMap<string, string>, migrations: readonl
 }
 
 /** Throws `SCHEMA_TOO_OLD` or `SCHEMA_UNKNOWN` unless the database has exactly the schema that this code expects. */
-export async function checkSchema(pool: pg.Pool): Promise<void> {
-  const version = await schemaVersion(pool);
+export async function checkSchema(connection: Connection): Promise<void> {
+  const version = await schemaVersion(connection);
   if (version === SCHEMA_VERSION) return;
   if (version < SCHEMA_VERSION) {
     const state = version === 0 ? "has no Aiki schema yet" : `has Aiki's schema ${version}`;
+    const missing = MIGRATIONS.slice(version);
     throw new AikiError(
       "SCHEMA_TOO_OLD",
-      `The database ${state}; this version of Aiki needs ${SCHEMA_VERSION}. Run \`aiki migrate\`.`,
+      `The database ${state}; this version of Aiki needs ${SCHEMA_VERSION}. Missing: ${missing.join(", ")}. Run \`aiki migrate\`.`,
+      { details: { missing } },
     );
   }
   throw new AikiError(
@@ -106,11 +119,15 @@ export async function checkSchema(pool: pg.Pool): Promise<void> {
   );
 }
 
-async function schemaVersion(pool: pg.Pool): Promise<number> {
-  const exists = await pool.query<{ found: boolean }>(
-    "SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found",
-  );
-  if (!exists.rows[0]?.found) return 0;
-  const { rows } = await pool.query<{ name: string | null }>("SELECT max(name) AS name FROM aiki.schema_migration");
-  return Number.parseInt(rows[0]?.name ?? "0", 10);
+async function schemaVersion(connection: Connection): Promise<number> {
+  const [table] = await connection.run(FIND_TABLE, []);
+  if (!table?.["found"]) return 0;
+  const [row] = await connection.run(READ_VERSION, []);
+  return Number.parseInt((row?.["name"] as string | null) ?? "0", 10);
 }
+
+const FIND_TABLE = {
+  name: undefined,
+  text: `SELECT to_regclass('aiki.schema_migration') IS NOT NULL AS found, ${CLOCK}`,
+};
+const READ_VERSION = { name: undefined, text: `SELECT max(name) AS name, ${CLOCK} FROM aiki.schema_migration` };

@@ -13,7 +13,7 @@ type EndpointRow = typeof endpoint.$inferSelect;
 export function registry(connection: Connection, db: NodePgDatabase): Registry {
   const ask: Connection["ask"] = (query) => connection.ask(query);
   return {
-    saveEndpoint: (one, takeOver) => ask(() => save(db, one, takeOver)),
+    saveEndpoint: (one, takeOver) => save(connection, one, takeOver),
 
     async markEndpoint(ns, id, status, trouble) {
       const mine = and(eq(endpoint.ns, ns), eq(endpoint.id, id));
@@ -51,8 +51,8 @@ export function registry(connection: Connection, db: NodePgDatabase): Registry {
 }
 
 /** Registrations of one namespace go one after another: each locks its row. */
-async function save(db: NodePgDatabase, one: StoredEndpoint, takeOver: boolean): Promise<SaveEndpointOutcome> {
-  return db.transaction(async (tx) => {
+async function save(connection: Connection, one: StoredEndpoint, takeOver: boolean): Promise<SaveEndpointOutcome> {
+  return connection.transaction(async (tx) => {
     await makeNamespace(tx, one.ns, one.createdAt);
     await tx.select().from(namespace).where(eq(namespace.name, one.ns)).for("update");
     const serves = one.manifest.workflows.map(({ name, version }) => ({ workflow: name, version }));

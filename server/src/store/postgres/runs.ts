@@ -4,7 +4,7 @@ import type { LoadedRun } from "../../core/run.js";
 import type { RunStore, Unserved } from "../port.js";
 import { appendsWhere } from "./append-where.js";
 import { appends } from "./appends.js";
-import { claimRuns, claimUnserved, loadRun, readMail, readRuns } from "./claim-runs.js";
+import { claimRun, claimRuns, claimUnserved, dueRuns, loadRun, readMail, readRuns, wakesAt } from "./claim-runs.js";
 import { commits } from "./commits.js";
 import type { Connection, Row } from "./connection.js";
 import { extensions } from "./extensions.js";
@@ -35,13 +35,27 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
     appendWhere: appendsWhere(connection, db),
     commit: (one, leaseMs) => commit({ commit: one, leaseMs }),
 
-    async claim({ limit, leaseMs, unserved }) {
+    async claim({ limit, leaseMs, unserved, only }) {
+      if (only) {
+        const rows = await connection.run(claimRun, [limit, leaseMs, only.ns, only.runId]);
+        return read(connection, rows.filter(hasRun));
+      }
       if (unserved) return read(connection, (await askUnserved(limit, leaseMs, unserved)).filter(hasRun));
       const now = performance.now();
       const seeksLost = now - soughtLostAt >= SEEK_LOST_MS;
       if (seeksLost) soughtLostAt = now;
       const rows = await connection.run(claimRuns, [limit, leaseMs, seeksLost]);
       return read(connection, rows.filter(hasRun));
+    },
+
+    async dueRuns(limit) {
+      const rows = (await connection.run(dueRuns, [limit])).filter(hasRun);
+      return rows.map((row) => ({ ns: row["ns"] as string, runId: row["run_id"] as string }));
+    },
+
+    async wakesAt(ns, runId) {
+      const [row] = await connection.run(wakesAt, [ns, runId]);
+      return row && (row["at"] as number | null);
     },
 
     async load(ns, runId) {

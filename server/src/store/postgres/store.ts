@@ -1,6 +1,5 @@
 /** The store on Postgres 14 or newer, directly or behind a pooler. */
 import { AikiError } from "@aikirun/protocol/canonical";
-import { drizzle } from "drizzle-orm/node-postgres";
 import type { Store } from "../port.js";
 import { type Connection, type ConnectionOptions, connect } from "./connection.js";
 import { keyStore } from "./keys.js";
@@ -29,7 +28,7 @@ export async function openPostgresStore(options: ConnectionOptions): Promise<Pos
   const connection = await connect(options);
   try {
     const warnings = await connection.ask(() => inspectServer(connection));
-    await connection.ask(() => checkSchema(connection.pool));
+    await connection.ask(() => checkSchema(connection));
     const store = assemble(connection);
     // The first answer tells the time.
     await store.ping();
@@ -40,8 +39,9 @@ export async function openPostgresStore(options: ConnectionOptions): Promise<Pos
   }
 }
 
-function assemble(connection: Connection): Store {
-  const db = drizzle(connection.pool);
+/** The store over a connection, unchecked. */
+export function assemble(connection: Connection): Store {
+  const { db } = connection;
   return {
     ...runStore(connection, db),
     ...runQueries(connection, db),
@@ -58,12 +58,12 @@ const SAFE: Readonly<Record<string, { readonly loses: string; isSafe(value: stri
   synchronous_commit: { loses: "a crash can lose acknowledged writes", isSafe: (value) => value !== "off" },
 };
 
+const SHOW = { name: undefined, text: "SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name" };
+
 async function inspectServer(connection: Connection): Promise<string[]> {
-  const { rows } = await connection.pool.query<{ name: string; value: string }>(
-    "SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name",
-    [["server_version_num", "server_version", ...Object.keys(SAFE)]],
-  );
-  const settings = new Map(rows.map(({ name, value }) => [name, value]));
+  const names = ["server_version_num", "server_version", ...Object.keys(SAFE)];
+  const rows = await connection.run(SHOW, [names]);
+  const settings = new Map(rows.map(({ name, value }) => [name, value as string]));
   if (Number(settings.get("server_version_num")) < OLDEST) {
     throw new AikiError(
       "SETTING_INVALID",

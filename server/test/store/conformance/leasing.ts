@@ -38,6 +38,50 @@ export function leasingTests(given: () => Arena): void {
     expect(await claimAll(store)).toEqual([]);
   });
 
+  it("claims one run alone, under the same conditions as any", async () => {
+    const [store] = given().stores;
+    const [one, other] = [newRun(), newRun()];
+    for (const run of [one, other]) await store.start(run, undefined);
+    const only = { ns: NS, runId: one.facts.id };
+    const claimed = await store.claim({ limit: 1, leaseMs: LEASE_MS, only });
+    expect(claimed).toMatchObject([{ facts: { id: one.facts.id }, fence: { gen: 1 }, tries: 1 }]);
+    expect(await store.claim({ limit: 1, leaseMs: LEASE_MS, only })).toEqual([]);
+    expect(await store.claim({ limit: 1, leaseMs: LEASE_MS, only: { ns: "other", runId: other.facts.id } })).toEqual(
+      [],
+    );
+    expect((await claimAll(store)).map(({ facts }) => facts.id)).toEqual([other.facts.id]);
+  });
+
+  it("lists what a claim would take, and takes nothing", async () => {
+    const [store] = given().stores;
+    const [free, held] = [newRun(), await hold(store)];
+    await store.start(free, undefined);
+    const due = [{ ns: NS, runId: free.facts.id }];
+    expect(await store.dueRuns(10)).toEqual(due);
+    expect(await store.dueRuns(10)).toEqual(due);
+    await store.extend(NS, held.facts.id, held.fence.gen, 1);
+    await expect.poll(() => store.dueRuns(10)).toHaveLength(2);
+    expect(await store.dueRuns(1)).toHaveLength(1);
+  });
+
+  it("says when a run wakes by itself: at its timer, at the end of its lease, or only for news", async () => {
+    const [store] = given().stores;
+    const run = await hold(store);
+    const now = await databaseNow(store);
+    const { id } = run.facts;
+    expect(await store.wakesAt(NS, id)).toBeGreaterThan(now + LEASE_MS / 2);
+    const at = now + 60_000;
+    await commit(store, run, { next: { type: "park", status: "suspended", dueAt: at } });
+    expect(await store.wakesAt(NS, id)).toBe(at);
+    const quiet = await hold(store);
+    await commit(store, quiet, { records: [waiting(1, "news")], next: park("suspended") });
+    expect(await store.wakesAt(NS, quiet.facts.id)).toBeNull();
+    const over = await hold(store);
+    await end(store, over);
+    expect(await store.wakesAt(NS, over.facts.id)).toBeUndefined();
+    expect(await store.wakesAt(NS, "run_unknown")).toBeUndefined();
+  });
+
   it("gives a claim the history, the unread mail and the events that wait", async () => {
     const [store] = given().stores;
     const run = await hold(store);
