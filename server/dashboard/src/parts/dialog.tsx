@@ -35,6 +35,7 @@ export function Confirm({
   children,
   disabled = false,
   stays = false,
+  check = () => true,
   ...dialog
 }: DialogProps & {
   readonly act: () => Promise<unknown>;
@@ -43,11 +44,14 @@ export function Confirm({
   readonly disabled?: boolean;
   /** What stays when it is done shows something else in this place. */
   readonly stays?: boolean;
+  /** Says no before anything is done: what is wrong shows in the form. */
+  readonly check?: () => boolean;
 }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
+    if (!check()) return;
     setBusy(true);
     setError(undefined);
     try {

@@ -82,6 +82,8 @@ export interface Fault {
   /** A JSON pointer; empty for the whole value. */
   readonly path: string;
   readonly message: string;
+  /** Nothing is wrong yet, for somebody who has not come that far. */
+  readonly missing?: boolean;
 }
 
 /** The last word is the endpoint's; this one comes while somebody types. The validator is loaded when it is needed. */
@@ -90,5 +92,16 @@ export async function faultsOf(value: JsonValue | undefined, schema: Schema): Pr
   const { valid, errors } = new Validator(schema as never, "2020-12", false).validate(value ?? null);
   if (valid) return [];
   const told = errors.filter(({ keyword }) => !["properties", "items", "$ref", "allOf"].includes(keyword));
-  return told.map(({ instanceLocation, error }) => ({ path: instanceLocation.replace(/^#/, ""), message: error }));
+  return told.map(({ keyword, instanceLocation, error }) => {
+    const path = instanceLocation.replace(/^#/, "");
+    const missing = keyword === "required" ? /"(.+)"/s.exec(error)?.[1] : undefined;
+    return missing === undefined
+      ? { path, message: error }
+      : { path: pointer(path, missing), message: "This is needed.", missing: true };
+  });
+}
+
+/** A JSON pointer (RFC 6901), one step further. */
+export function pointer(path: string, step: string): string {
+  return `${path}/${step.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }

@@ -18,10 +18,12 @@ interface EditorProps {
   readonly schema: Schema | undefined;
   readonly draft: Draft;
   readonly change: (draft: Draft) => void;
+  /** Somebody has tried to send it: what is missing is wrong now. */
+  readonly reveal: boolean;
 }
 
 /** A form where a schema says what is wanted, and JSON for everything else; both show what is wrong while one types. */
-export function PayloadEditor({ label, schema, draft, change }: EditorProps) {
+export function PayloadEditor({ label, schema, draft, change, reveal }: EditorProps) {
   const hasForm = schema !== undefined && shapeOf(schema, schema).type !== "any";
   const [mode, setMode] = useState<"form" | "json">(hasForm ? "form" : "json");
   const [text, setText] = useState(() => textOf(draft.value));
@@ -36,7 +38,8 @@ export function PayloadEditor({ label, schema, draft, change }: EditorProps) {
     setMode(next);
   };
   const onForm = mode === "form" && schema !== undefined;
-  const loose = draft.faults.filter(({ path }) => !onForm || path === "");
+  const told = draft.faults.filter(({ missing }) => reveal || (!onForm && !missing));
+  const loose = onForm ? told.filter(({ path }) => path === "") : told;
   return (
     <div className={styles["editor"]}>
       {hasForm && (
@@ -55,7 +58,7 @@ export function PayloadEditor({ label, schema, draft, change }: EditorProps) {
           whole={schema}
           value={draft.value}
           change={(value) => change({ value, faults: draft.faults })}
-          faults={draft.faults}
+          faults={reveal ? draft.faults : draft.faults.filter(({ missing }) => !missing)}
           path=""
           label={label}
           required
@@ -68,7 +71,7 @@ export function PayloadEditor({ label, schema, draft, change }: EditorProps) {
               className="code"
               rows={8}
               spellCheck={false}
-              aria-invalid={draft.broken !== undefined || draft.faults.length > 0}
+              aria-invalid={draft.broken !== undefined || loose.length > 0}
               value={text}
               onChange={({ target }) => type(target.value)}
             />

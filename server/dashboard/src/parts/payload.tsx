@@ -60,13 +60,16 @@ export function ErrorText({ error }: { readonly error: WireError }) {
         <code>{error.code ?? error.name}</code> {error.message}
       </p>
       {error.stack && (
-        <div className={styles["payload"]}>
-          <span className={styles["copy"]}>
-            <Copy text={error.stack} what="the stack" />
-          </span>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard. */}
-          <pre tabIndex={0}>{error.stack}</pre>
-        </div>
+        <details open={!error.cause}>
+          <summary>Stack</summary>
+          <div className={styles["payload"]}>
+            <span className={styles["copy"]}>
+              <Copy text={error.stack} what="the stack" />
+            </span>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard. */}
+            <pre tabIndex={0}>{error.stack}</pre>
+          </div>
+        </details>
       )}
       {error.cause && (
         <div className={styles["cause"]}>

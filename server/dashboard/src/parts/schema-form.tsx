@@ -3,7 +3,16 @@ import { Plus, X } from "lucide-react";
 import { useState } from "react";
 import { Button } from "./button.js";
 import { Field } from "./field.js";
-import { type Fault, isObject, type Schema, shapeOf, startValue, textOf } from "./json-schema.js";
+import {
+  type Fault,
+  isObject,
+  pointer,
+  type Schema,
+  type SchemaField,
+  shapeOf,
+  startValue,
+  textOf,
+} from "./json-schema.js";
 import styles from "./schema-form.module.css";
 
 interface FormProps {
@@ -28,9 +37,7 @@ export function SchemaForm(props: FormProps) {
   return <Simple {...props} />;
 }
 
-function ObjectFields(
-  props: FormProps & { readonly fields: readonly { name: string; schema: Schema; required: boolean }[] },
-) {
+function ObjectFields(props: FormProps & { readonly fields: readonly SchemaField[] }) {
   const { fields, value, change, path, label } = props;
   const object = isObject(value) ? value : {};
   const set = (name: string, next: JsonValue | undefined) => {
@@ -47,7 +54,7 @@ function ObjectFields(
           schema={field.schema}
           value={object[field.name]}
           change={(next) => set(field.name, next)}
-          path={`${path}/${field.name.replaceAll("~", "~0").replaceAll("/", "~1")}`}
+          path={pointer(path, field.name)}
           label={textOf(field.schema, props.whole, "title") ?? field.name}
           required={field.required}
         />

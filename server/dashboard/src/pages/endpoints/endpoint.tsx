@@ -1,3 +1,4 @@
+import type { Endpoint } from "@aikirun/protocol";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { RefreshCw } from "lucide-react";
@@ -5,6 +6,7 @@ import { lazy, Suspense, useState } from "react";
 import { refreshEndpoint, removeEndpoint } from "../../api/actions.js";
 import { endpointQuery, endpointStatsQuery } from "../../api/queries.js";
 import { Button } from "../../parts/button.js";
+import { type Column, DataTable } from "../../parts/data-table.js";
 import { Confirm } from "../../parts/dialog.js";
 import { Ident } from "../../parts/ident.js";
 import { Loading, Problem } from "../../parts/notice.js";
@@ -18,6 +20,18 @@ import { say, sayError } from "../../parts/toast.js";
 import styles from "../run/run.module.css";
 
 const Chart = lazy(() => import("../../parts/chart.js").then(({ Chart }) => ({ default: Chart })));
+
+const SERVES: readonly Column<Endpoint["workflows"][number]>[] = [
+  {
+    head: "Workflow",
+    cell: ({ name, version }) => (
+      <Link to="/workflows/$name/$version" params={{ name, version }} className={table["name"]} title={name}>
+        {name}
+      </Link>
+    ),
+  },
+  { head: "Version", number: true, cell: ({ version }) => version },
+];
 
 export function EndpointPage() {
   const { endpointId } = useParams({ from: "/inside/endpoints/$endpointId" });
@@ -57,13 +71,14 @@ export function EndpointPage() {
             </Button>
           </>
         }
-      />
+      >
+        <Ident value={data.url} what="the URL" full />
+      </PageHead>
       <div className={styles["stack"]}>
         {data.trouble && <Problem error={new Error(`${data.trouble.code}: ${data.trouble.message}`)} />}
-        <Panel title="About">
+        <Panel>
           <Facts
             of={[
-              ["URL", <Ident key="url" value={data.url} what="the URL" full />],
               ["SDK", data.sdk],
               ["Asked", <Ago key="asked" at={data.describedAt} />],
               ["Registered", <Ago key="registered" at={data.createdAt} />],
@@ -75,22 +90,12 @@ export function EndpointPage() {
         </Panel>
         <Pushes endpointId={endpointId} />
         <Panel title="Serves" flush>
-          <div className={table["scroll"]}>
-            <table className={table["table"]}>
-              <tbody>
-                {data.workflows.map(({ name, version }) => (
-                  <tr key={`${name}@${version}`}>
-                    <td>
-                      <Link to="/workflows/$name/$version" params={{ name, version }} className={table["name"]}>
-                        {name}
-                      </Link>{" "}
-                      <small>{version}</small>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <DataTable
+            label="Serves"
+            columns={SERVES}
+            rows={data.workflows}
+            keyOf={({ name, version }) => `${name}@${version}`}
+          />
         </Panel>
       </div>
       <Confirm
@@ -115,7 +120,7 @@ function Pushes({ endpointId }: { readonly endpointId: string }) {
     <Panel title="Pushes" aside={<RangeSwitch value={range} choose={choose} />}>
       {error && !data && <Problem error={error} again={() => void refetch()} />}
       {data && (
-        <>
+        <div className={styles["stack"]}>
           <Facts
             of={[
               ["Pushes", countText(data.total.count)],
@@ -153,7 +158,7 @@ function Pushes({ endpointId }: { readonly endpointId: string }) {
               ]}
             />
           </Suspense>
-        </>
+        </div>
       )}
     </Panel>
   );

@@ -1,10 +1,11 @@
-import type { Endpoint, EndpointStats } from "@aikirun/protocol";
+import type { Attention, Endpoint, EndpointStats, PushStats } from "@aikirun/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { RadioTower } from "lucide-react";
 import { useState } from "react";
 import { attentionQuery, endpointsQuery, statsQuery } from "../../api/queries.js";
 import { Button } from "../../parts/button.js";
+import { type Column, DataTable } from "../../parts/data-table.js";
 import { Empty, Loading, Problem } from "../../parts/notice.js";
 import { PageHead, Panel } from "../../parts/panel.js";
 import { Status } from "../../parts/status.js";
@@ -34,7 +35,7 @@ export function Endpoints() {
       {error && !data ? (
         <Problem error={error} again={() => void refetch()} />
       ) : (
-        <Panel title="Registered" flush>
+        <Panel flush>
           {data ? (
             <List endpoints={data.endpoints} stats={stats?.endpoints ?? []} />
           ) : (
@@ -65,58 +66,67 @@ function List({
       </Empty>
     );
   }
-  return (
-    <div className={table["scroll"]}>
-      <table className={table["table"]}>
-        <thead>
-          <tr>
-            <th>Health</th>
-            <th>Name</th>
-            <th>URL</th>
-            <th>Serves</th>
-            <th className={table["number"]}>Pushes</th>
-            <th className={table["number"]}>Errors</th>
-            <th className={table["number"]}>Median</th>
-            <th className={table["number"]}>95%</th>
-          </tr>
-        </thead>
-        <tbody>
-          {endpoints.map((endpoint) => (
-            <Row key={endpoint.id} endpoint={endpoint} stats={stats.find(({ id }) => id === endpoint.id)} />
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  const rows = endpoints.map((endpoint) => ({ endpoint, pushes: stats.find(({ id }) => id === endpoint.id)?.pushes }));
+  return <DataTable label="Registered" columns={COLUMNS} rows={rows} keyOf={({ endpoint }) => endpoint.id} />;
 }
 
-function Row({ endpoint, stats }: { readonly endpoint: Endpoint; readonly stats: EndpointStats | undefined }) {
-  const { count = 0, failed = 0, latency } = stats?.pushes ?? {};
-  return (
-    <tr>
-      <td>
-        <Status status={endpoint.status} size="bare" />
-      </td>
-      <td>
-        <Link to="/endpoints/$endpointId" params={{ endpointId: endpoint.id }} className={table["name"]}>
-          {endpoint.name}
-        </Link>
-      </td>
-      <td title={endpoint.url}>{endpoint.url}</td>
-      <td>{plural(endpoint.workflows.length, "version")}</td>
-      <td className={table["number"]}>{countText(count)}</td>
-      <td className={table["number"]}>
-        {count === 0 ? (
-          <small>–</small>
-        ) : (
-          <span className={failed > 0 ? table["bad"] : ""}>{percentText(failed / count)}</span>
-        )}
-      </td>
-      <td className={table["number"]}>{latency ? durationText(latency.p50Ms) : <small>–</small>}</td>
-      <td className={table["number"]}>{latency ? durationText(latency.p95Ms) : <small>–</small>}</td>
-    </tr>
-  );
+interface Row {
+  readonly endpoint: Endpoint;
+  /** Those of the last hour. */
+  readonly pushes: PushStats | undefined;
 }
+
+const COLUMNS: readonly Column<Row>[] = [
+  {
+    head: "Name",
+    cell: ({ endpoint: { id, name } }) => (
+      <Link to="/endpoints/$endpointId" params={{ endpointId: id }} className={table["name"]} title={name}>
+        {name}
+      </Link>
+    ),
+  },
+  { head: "Health", cell: ({ endpoint }) => <Status status={endpoint.status} size="bare" /> },
+  { head: "URL", cell: ({ endpoint }) => <span title={endpoint.url}>{endpoint.url}</span> },
+  { head: "Serves", cell: ({ endpoint }) => plural(endpoint.workflows.length, "version") },
+  { head: "Pushes", number: true, cell: ({ pushes }) => countText(pushes?.count ?? 0) },
+  { head: "Errors", number: true, cell: ({ pushes }) => <Errors pushes={pushes} /> },
+  { head: "Median", number: true, cell: ({ pushes }) => latencyText(pushes?.latency?.p50Ms) },
+  { head: "95%", number: true, cell: ({ pushes }) => latencyText(pushes?.latency?.p95Ms) },
+];
+
+function Errors({ pushes }: Pick<Row, "pushes">) {
+  if (!pushes || pushes.count === 0) return <small>–</small>;
+  const { count, failed } = pushes;
+  return <span className={failed > 0 ? table["bad"] : undefined}>{percentText(failed / count)}</span>;
+}
+
+function latencyText(ms: number | undefined): string {
+  return ms === undefined ? "–" : durationText(ms);
+}
+
+const UNSERVED: readonly Column<Attention["unserved"][number]>[] = [
+  {
+    head: "Workflow",
+    cell: ({ workflow, version }) => (
+      <span>
+        <Link to="/workflows/$name/$version" params={{ name: workflow, version }} className={table["name"]}>
+          {workflow}
+        </Link>{" "}
+        <small>{version}</small>
+      </span>
+    ),
+  },
+  {
+    head: "Waiting",
+    number: true,
+    cell: ({ workflow, version, count, more }) => (
+      <Link to="/runs" search={{ workflow, version, status: "queued,suspended" }}>
+        {more ? "more than " : ""}
+        {plural(count, "run")}
+      </Link>
+    ),
+  },
+];
 
 /** Versions with runs that nobody serves: they wait, and are never run on another. */
 function Unserved() {
@@ -125,28 +135,12 @@ function Unserved() {
   return (
     <div className="spaced">
       <Panel title="Runs that wait for a version nobody serves" flush>
-        <div className={table["scroll"]}>
-          <table className={table["table"]}>
-            <tbody>
-              {data.unserved.map(({ workflow, version, count, more }) => (
-                <tr key={`${workflow}@${version}`}>
-                  <td>
-                    <Link to="/workflows/$name/$version" params={{ name: workflow, version }} className={table["name"]}>
-                      {workflow}
-                    </Link>{" "}
-                    <small>{version}</small>
-                  </td>
-                  <td className={table["number"]}>
-                    <Link to="/runs" search={{ workflow, version, status: "queued,suspended" }}>
-                      {more ? "more than " : ""}
-                      {plural(count, "run")}
-                    </Link>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <DataTable
+          label="Versions that nobody serves"
+          columns={UNSERVED}
+          rows={data.unserved}
+          keyOf={({ workflow, version }) => `${workflow}@${version}`}
+        />
       </Panel>
     </div>
   );

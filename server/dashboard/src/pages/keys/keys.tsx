@@ -6,6 +6,7 @@ import { revokeKey } from "../../api/actions.js";
 import { keysQuery } from "../../api/queries.js";
 import { Button } from "../../parts/button.js";
 import { useNow } from "../../parts/clock.js";
+import { type Column, DataTable } from "../../parts/data-table.js";
 import { Confirm } from "../../parts/dialog.js";
 import { Ident } from "../../parts/ident.js";
 import { Empty, Loading, Problem } from "../../parts/notice.js";
@@ -41,7 +42,7 @@ export function Keys() {
       {error && !data ? (
         <Problem error={error} again={() => void refetch()} />
       ) : (
-        <Panel title="API keys" flush>
+        <Panel flush>
           {!data && <Loading what="Loading keys" />}
           {data?.keys.length === 0 && (
             <Empty icon={KeyRound} title="No key has been made" command="aiki keys create --name ci --scope write">
@@ -66,51 +67,32 @@ export function Keys() {
 }
 
 function List({ keys, revoke }: { readonly keys: readonly ApiKey[]; readonly revoke: (key: ApiKey) => void }) {
-  return (
-    <div className={table["scroll"]}>
-      <table className={table["table"]}>
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Name</th>
-            <th>Id</th>
-            <th>Scope</th>
-            <th>Namespace</th>
-            <th>Made</th>
-            <th>Expires</th>
-            <th>
-              <span className="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {keys.map((key) => (
-            <tr key={key.id}>
-              <td>
-                <State of={key} />
-              </td>
-              <td className={table["name"]}>{key.name ?? <small>none</small>}</td>
-              <td>
-                <Ident value={key.id} what="the key's id" />
-              </td>
-              <td>{key.scope}</td>
-              <td>{key.namespace}</td>
-              <td>
-                <Ago at={key.createdAt} />
-              </td>
-              <td>{key.expiresAt === undefined ? <small>never</small> : <Until at={key.expiresAt} />}</td>
-              <td>
-                <span className={table["buttons"]}>
-                  {key.revokedAt === undefined && <Button onClick={() => revoke(key)}>Revoke …</Button>}
-                </span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  const columns: readonly Column<ApiKey>[] = [
+    ...COLUMNS,
+    {
+      head: "",
+      cell: (key) => (
+        <span className={table["buttons"]}>
+          {key.revokedAt === undefined && <Button onClick={() => revoke(key)}>Revoke …</Button>}
+        </span>
+      ),
+    },
+  ];
+  return <DataTable label="API keys" columns={columns} rows={keys} keyOf={({ id }) => id} />;
 }
+
+const COLUMNS: readonly Column<ApiKey>[] = [
+  { head: "Name", cell: ({ name }) => (name ? <span className={table["name"]}>{name}</span> : <small>none</small>) },
+  { head: "State", cell: (key) => <State of={key} /> },
+  { head: "Id", cell: ({ id }) => <Ident value={id} what="the key's id" /> },
+  { head: "Scope", cell: ({ scope }) => scope },
+  { head: "Namespace", cell: ({ namespace }) => namespace },
+  { head: "Made", cell: ({ createdAt }) => <Ago at={createdAt} /> },
+  {
+    head: "Expires",
+    cell: ({ expiresAt }) => (expiresAt === undefined ? <small>never</small> : <Until at={expiresAt} />),
+  },
+];
 
 function State({ of }: { readonly of: ApiKey }) {
   const now = useNow();

@@ -10,8 +10,8 @@ import { runQuery } from "../../api/queries.js";
 import { Button, ButtonLink, buttonClass } from "../../parts/button.js";
 import { Confirm } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
+import menu from "../../parts/menu.module.css";
 import { say, sayError } from "../../parts/toast.js";
-import menu from "./menu.module.css";
 import styles from "./run.module.css";
 import { SendEvent } from "./send-event.js";
 

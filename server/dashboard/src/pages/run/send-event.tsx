@@ -17,6 +17,7 @@ export function SendEvent({ run, close }: { readonly run: Run; readonly close: (
   const declared = data?.events ?? [];
   const waited = run.waitsFor.filter(({ kind }) => kind === "event").map(({ name }) => name);
   const names = [...new Set([...waited, ...declared.map(({ name }) => name)])];
+  const [reveal, setReveal] = useState(false);
   const [typed, setTyped] = useState<string>();
   const [draft, setDraft] = useState<{ readonly of: string; readonly draft: Draft }>();
   const name = typed ?? names[0] ?? "";
@@ -28,7 +29,10 @@ export function SendEvent({ run, close }: { readonly run: Run; readonly close: (
     const { duplicate } = await sendEvent(run.id, name, current.value);
     say(duplicate ? "The run has it already" : `Sent ${name}`);
   };
-  const unfit = name === "" || current.broken !== undefined || current.faults.length > 0;
+  const check = () => {
+    setReveal(true);
+    return current.broken === undefined && current.faults.length === 0;
+  };
   return (
     <Confirm
       open
@@ -36,7 +40,8 @@ export function SendEvent({ run, close }: { readonly run: Run; readonly close: (
       title="Send an event"
       text="It is kept until the run waits for it."
       label="Send"
-      disabled={unfit}
+      disabled={name === ""}
+      check={check}
       act={act}
     >
       <Field label="Event" hint={waited.includes(name) ? "The run waits for it now." : undefined}>
@@ -62,6 +67,7 @@ export function SendEvent({ run, close }: { readonly run: Run; readonly close: (
         label="Data"
         schema={schema}
         draft={current}
+        reveal={reveal}
         change={(next) => setDraft({ of: name, draft: next })}
       />
     </Confirm>

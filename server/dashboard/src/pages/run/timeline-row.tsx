@@ -64,6 +64,7 @@ export function Row({ row, top, seen, lines, retriedAt, end, selected, select, t
           onClick={() => select(row.id)}
         >
           {entry.name}
+          {entry.hash && <small> {entry.hash.slice(0, 6)}</small>}
           {entry.index > 0 && <small> #{entry.index + 1}</small>}
           <span className="visually-hidden">
             , {entry.kind}, {entry.state}

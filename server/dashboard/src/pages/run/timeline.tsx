@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { hasEnded } from "../../api/follow-run.js";
 import { Button } from "../../parts/button.js";
 import { useNow } from "../../parts/clock.js";
+import { inputClass } from "../../parts/field.js";
 import { useIsNarrow } from "../../parts/narrow.js";
 import { Empty, Loading } from "../../parts/notice.js";
 import { Panel } from "../../parts/panel.js";
@@ -39,6 +40,8 @@ export function Timeline({
   const whole = useWhole(run, timeline.entries);
   const [chosen, setSeen] = useState<Span>();
   const seen = chosen ?? whole;
+  const [text, setText] = useState("");
+  const shown = text.trim() === "" ? rows : rows.filter(({ entry }) => matches(entry, text.trim().toLowerCase()));
   const row = rows.find(({ id }) => id === selected);
 
   if (arriving) {
@@ -70,6 +73,14 @@ export function Timeline({
         flush
         aside={
           <div className={styles["tools"]}>
+            <input
+              type="search"
+              className={`${inputClass} ${styles["find"]}`}
+              placeholder="Find entries"
+              aria-label="Find entries by name, kind or state"
+              value={text}
+              onChange={({ target }) => setText(target.value)}
+            />
             <small>
               {plural(timeline.entries.length, "entry", "entries")} over {durationText(lengthOf(whole))}
             </small>
@@ -83,7 +94,7 @@ export function Timeline({
       >
         <Overview entries={timeline.entries} whole={whole} seen={chosen} see={setSeen} />
         <Rows
-          rows={rows}
+          rows={shown}
           start={run.createdAt}
           whole={whole}
           seen={seen}
@@ -105,6 +116,10 @@ export function Timeline({
       )}
     </div>
   );
+}
+
+function matches({ name, kind, state, hash = "" }: Entry, text: string): boolean {
+  return `${name} ${kind} ${state} ${hash}`.toLowerCase().includes(text);
 }
 
 /** A little more than the span itself. */

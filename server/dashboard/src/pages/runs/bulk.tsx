@@ -1,10 +1,13 @@
 import type { RunStatus } from "@aikirun/protocol";
 import { newId } from "@aikirun/protocol/canonical";
+import { Menu } from "@base-ui/react/menu";
 import { useQueryClient } from "@tanstack/react-query";
+import { ChevronDown } from "lucide-react";
 import { useState } from "react";
 import { type BulkVerb, controlRuns } from "../../api/actions.js";
-import { Button } from "../../parts/button.js";
+import { buttonClass } from "../../parts/button.js";
 import { Confirm } from "../../parts/dialog.js";
+import menu from "../../parts/menu.module.css";
 import { plural } from "../../parts/text.js";
 import { say } from "../../parts/toast.js";
 import type { RunSearch } from "../../shell/router.js";
@@ -13,6 +16,7 @@ import { bulkFilterOf, filterText, statusesOf } from "./filter.js";
 interface Kind {
   readonly verb: BulkVerb;
   readonly button: string;
+  readonly hint: string;
   readonly label: string;
   readonly reaches: readonly RunStatus[];
   readonly means: string;
@@ -22,7 +26,8 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   {
     verb: "retry",
-    button: "Retry failed …",
+    button: "Retry …",
+    hint: "all failed runs of this filter",
     label: "Retry all of them",
     reaches: ["failed"],
     means: "Each failed run is opened again: what was recorded stays, what failed runs once more.",
@@ -30,7 +35,8 @@ const KINDS: readonly Kind[] = [
   },
   {
     verb: "requeue",
-    button: "Requeue stalled …",
+    button: "Requeue …",
+    hint: "all stalled runs of this filter",
     label: "Requeue all of them",
     reaches: ["stalled"],
     means: "Each stalled run goes on from where it stands.",
@@ -39,6 +45,7 @@ const KINDS: readonly Kind[] = [
   {
     verb: "cancel",
     button: "Cancel …",
+    hint: "all runs of this filter that have not ended",
     label: "Cancel all of them",
     reaches: ["stalled", "running", "queued", "suspended", "scheduled", "paused"],
     means: "Each run that has not ended is cancelled at its next commit, and its children with it. This is for good.",
@@ -55,8 +62,7 @@ export function Bulk({ search, now }: { readonly search: RunSearch; readonly now
 
   const act = async (kind: Kind) => {
     const id = newId("msg");
-    const reached = statuses.length === 0 ? kind.reaches : kind.reaches.filter((one) => statuses.includes(one));
-    const filter = bulkFilterOf(search, now, reached);
+    const filter = bulkFilterOf(search, now, reachOf(kind, statuses));
     let sent = 0;
     let cursor: string | undefined;
     do {
@@ -71,21 +77,35 @@ export function Bulk({ search, now }: { readonly search: RunSearch; readonly now
 
   return (
     <>
-      {KINDS.filter(({ reaches }) => statuses.length === 0 || reaches.some((one) => statuses.includes(one))).map(
-        (kind) => (
-          <Button
-            key={kind.verb}
-            disabled={Boolean(search.q)}
-            title={search.q ? "Not for a search: use the other filters to say which runs" : undefined}
-            onClick={() => {
-              setProgress(0);
-              setOpen(kind);
-            }}
-          >
-            {kind.button}
-          </Button>
-        ),
-      )}
+      <Menu.Root>
+        <Menu.Trigger
+          className={buttonClass("plain", false)}
+          disabled={Boolean(search.q)}
+          title={search.q ? "Not for a search: use the other filters to say which runs" : undefined}
+        >
+          Act on all <ChevronDown size={14} aria-hidden />
+        </Menu.Trigger>
+        <Menu.Portal>
+          <Menu.Positioner sideOffset={6} align="end" className={menu["place"]}>
+            <Menu.Popup className={menu["popup"]}>
+              {KINDS.map((kind) => (
+                <Menu.Item
+                  key={kind.verb}
+                  className={menu["item"]}
+                  disabled={reachOf(kind, statuses).length === 0}
+                  onClick={() => {
+                    setProgress(0);
+                    setOpen(kind);
+                  }}
+                >
+                  <span>{kind.button}</span>
+                  <small>{kind.hint}</small>
+                </Menu.Item>
+              ))}
+            </Menu.Popup>
+          </Menu.Positioner>
+        </Menu.Portal>
+      </Menu.Root>
       {open && (
         <Confirm
           open
@@ -101,7 +121,10 @@ export function Bulk({ search, now }: { readonly search: RunSearch; readonly now
   );
 }
 
-function listOf({ reaches }: Kind, statuses: readonly RunStatus[]): string {
-  const reached = statuses.length === 0 ? reaches : reaches.filter((one) => statuses.includes(one));
-  return new Intl.ListFormat("en", { type: "disjunction" }).format(reached);
+function reachOf({ reaches }: Kind, statuses: readonly RunStatus[]): readonly RunStatus[] {
+  return statuses.length === 0 ? reaches : reaches.filter((one) => statuses.includes(one));
+}
+
+function listOf(kind: Kind, statuses: readonly RunStatus[]): string {
+  return new Intl.ListFormat("en", { type: "disjunction" }).format(reachOf(kind, statuses));
 }

@@ -12,6 +12,7 @@ export function CreateSchedule({ close }: { readonly close: () => void }) {
   const queries = useQueryClient();
   const { data } = useQuery(workflowsQuery);
   const versions = data?.workflows.map(({ name, version }) => ({ name, version, id: `${name}@${version}` })) ?? [];
+  const [reveal, setReveal] = useState(false);
   const [picked, setPicked] = useState<string>();
   const [expression, setExpression] = useState("0 9 * * 1");
   const [timezone, setTimezone] = useState(Intl.DateTimeFormat().resolvedOptions().timeZone);
@@ -26,6 +27,10 @@ export function CreateSchedule({ close }: { readonly close: () => void }) {
   const current: Draft =
     draft && draft.of === chosen?.id ? draft.draft : { value: schema && startValue(schema, schema), faults: [] };
 
+  const check = () => {
+    setReveal(true);
+    return current.broken === undefined && current.faults.length === 0;
+  };
   const act = async () => {
     if (!chosen) return;
     await activateSchedule({
@@ -45,7 +50,8 @@ export function CreateSchedule({ close }: { readonly close: () => void }) {
       title="New schedule"
       text="A run starts at each time that the cron expression names."
       label="Create"
-      disabled={!chosen || current.broken !== undefined || current.faults.length > 0}
+      disabled={!chosen}
+      check={check}
       act={act}
     >
       <Field label="Workflow" wrong={data && versions.length === 0 ? "No workflow is registered yet." : undefined}>
@@ -74,6 +80,7 @@ export function CreateSchedule({ close }: { readonly close: () => void }) {
           label="Input"
           schema={schema}
           draft={current}
+          reveal={reveal}
           change={(next) => setDraft({ of: chosen.id, draft: next })}
         />
       )}

@@ -4,18 +4,23 @@ import { useState } from "react";
 import { deleteSchedule } from "../../api/actions.js";
 import { scheduleQuery } from "../../api/queries.js";
 import { Button } from "../../parts/button.js";
+import { type Column, DataTable } from "../../parts/data-table.js";
 import { Confirm } from "../../parts/dialog.js";
 import { Ident, RunLink } from "../../parts/ident.js";
 import { Loading, Problem } from "../../parts/notice.js";
 import { Facts, PageHead, Panel } from "../../parts/panel.js";
 import { Payload } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
-import table from "../../parts/table.module.css";
 import { countText, instantText, shortId } from "../../parts/text.js";
 import { Ago, Until } from "../../parts/time.js";
 import styles from "../run/run.module.css";
 import { ScheduleButtons } from "./schedule-buttons.js";
 import { recurrenceText } from "./schedule-text.js";
+
+const FIRES: readonly Column<number>[] = [
+  { head: "At", cell: (at) => instantText(at) },
+  { head: "That is", number: true, cell: (at) => <Until at={at} /> },
+];
 
 export function SchedulePage() {
   const { scheduleId } = useParams({ from: "/inside/schedules/$scheduleId" });
@@ -46,7 +51,7 @@ export function SchedulePage() {
         }
       />
       <div className={styles["stack"]}>
-        <Panel title="About">
+        <Panel>
           <Facts
             of={[
               ["Id", <Ident key="id" value={data.id} what="the schedule's id" />],
@@ -61,7 +66,7 @@ export function SchedulePage() {
                 </Link>,
               ],
               ["When", <code key="when">{recurrenceText(data.recurrence)}</code>],
-              ["While the run before goes on", data.overlapPolicy.replace("_", " ")],
+              ["Overlap", data.overlapPolicy.replace("_", " ")],
               ["Missed fires", data.catchUp === "all" ? "one run for each" : "one run for all"],
               [
                 "Started",
@@ -77,23 +82,13 @@ export function SchedulePage() {
         </Panel>
         <div className={styles["two"]}>
           <Panel title="Next fires" flush>
-            <table className={table["table"]}>
-              <tbody>
-                {data.upcoming.map((at) => (
-                  <tr key={at}>
-                    <td>{instantText(at)}</td>
-                    <td className={table["number"]}>
-                      <Until at={at} />
-                    </td>
-                  </tr>
-                ))}
-                {data.upcoming.length === 0 && (
-                  <tr>
-                    <td>{data.status === "paused" ? "None while it is paused." : "It does not fire any more."}</td>
-                  </tr>
-                )}
-              </tbody>
-            </table>
+            {data.upcoming.length > 0 ? (
+              <DataTable label="Next fires" columns={FIRES} rows={data.upcoming} keyOf={String} />
+            ) : (
+              <p className={styles["none"]}>
+                {data.status === "paused" ? "None while it is paused." : "It does not fire any more."}
+              </p>
+            )}
           </Panel>
           <Panel title="Input">
             <Payload value={data.input} what="the input" />

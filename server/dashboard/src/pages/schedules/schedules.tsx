@@ -5,6 +5,7 @@ import { CalendarClock } from "lucide-react";
 import { useState } from "react";
 import { schedulesQuery } from "../../api/queries.js";
 import { Button } from "../../parts/button.js";
+import { type Column, DataTable } from "../../parts/data-table.js";
 import { Empty, Loading, Problem } from "../../parts/notice.js";
 import { PageHead, Panel } from "../../parts/panel.js";
 import { Status } from "../../parts/status.js";
@@ -34,9 +35,7 @@ export function Schedules() {
       {error && !data ? (
         <Problem error={error} again={() => void refetch()} />
       ) : (
-        <Panel title="All schedules" flush>
-          {schedules ? <List schedules={schedules} /> : <Loading what="Loading schedules" />}
-        </Panel>
+        <Panel flush>{schedules ? <List schedules={schedules} /> : <Loading what="Loading schedules" />}</Panel>
       )}
       {hasNextPage && (
         <div className="centred">
@@ -60,61 +59,44 @@ function List({ schedules }: { readonly schedules: readonly ScheduleSummary[] })
       </Empty>
     );
   }
-  return (
-    <div className={table["scroll"]}>
-      <table className={table["table"]}>
-        <thead>
-          <tr>
-            <th>Status</th>
-            <th>Schedule</th>
-            <th>Workflow</th>
-            <th>When</th>
-            <th>Next</th>
-            <th>Last</th>
-            <th className={table["number"]}>Started</th>
-            <th>
-              <span className="visually-hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {schedules.map((one) => (
-            <tr key={one.id}>
-              <td>
-                <Status status={one.status} size="bare" />
-              </td>
-              <td>
-                <Link to="/schedules/$scheduleId" params={{ scheduleId: one.id }} className={table["name"]}>
-                  {one.reference ?? shortId(one.id)}
-                </Link>
-              </td>
-              <td>
-                {one.workflow} <small>{one.version}</small>
-              </td>
-              <td>
-                <code>{recurrenceText(one.recurrence)}</code>
-              </td>
-              <td>{one.nextAt === undefined ? <small>–</small> : <Until at={one.nextAt} />}</td>
-              <td>
-                {one.lastAt === undefined ? <small>never</small> : <LastFire at={one.lastAt} run={one.lastRun} />}
-              </td>
-              <td className={table["number"]}>
-                <Link to="/runs" search={{ schedule: one.id }}>
-                  {countText(one.started)}
-                </Link>
-              </td>
-              <td>
-                <ScheduleButtons schedule={one} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  return <DataTable label="All schedules" columns={COLUMNS} rows={schedules} keyOf={({ id }) => id} />;
 }
 
-function LastFire({ at, run }: { readonly at: number; readonly run: string | undefined }) {
+const COLUMNS: readonly Column<ScheduleSummary>[] = [
+  {
+    head: "Schedule",
+    cell: ({ id, reference }) => (
+      <Link to="/schedules/$scheduleId" params={{ scheduleId: id }} className={table["name"]} title={reference ?? id}>
+        {reference ?? shortId(id)}
+      </Link>
+    ),
+  },
+  { head: "Status", cell: ({ status }) => <Status status={status} size="bare" /> },
+  {
+    head: "Workflow",
+    cell: ({ workflow, version }) => (
+      <span>
+        {workflow} <small>{version}</small>
+      </span>
+    ),
+  },
+  { head: "When", cell: ({ recurrence }) => <code>{recurrenceText(recurrence)}</code> },
+  { head: "Next", cell: ({ nextAt }) => (nextAt === undefined ? <small>–</small> : <Until at={nextAt} />) },
+  { head: "Last", cell: ({ lastAt, lastRun }) => <LastFire at={lastAt} run={lastRun} /> },
+  {
+    head: "Started",
+    number: true,
+    cell: ({ id, started }) => (
+      <Link to="/runs" search={{ schedule: id }}>
+        {countText(started)}
+      </Link>
+    ),
+  },
+  { head: "", cell: (schedule) => <ScheduleButtons schedule={schedule} /> },
+];
+
+function LastFire({ at, run }: { readonly at: number | undefined; readonly run: string | undefined }) {
+  if (at === undefined) return <small>never</small>;
   if (run === undefined) return <Ago at={at} />;
   return (
     <Link to="/runs/$runId" params={{ runId: run }}>

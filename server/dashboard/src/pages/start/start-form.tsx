@@ -32,11 +32,13 @@ export function StartForm({ workflows, name, version, schema, first }: StartForm
   const [reference, setReference] = useState("");
   const [at, setAt] = useState("");
   const [error, setError] = useState<unknown>();
+  const [reveal, setReveal] = useState(false);
   const [busy, setBusy] = useState(false);
-  const unfit = draft.broken !== undefined || draft.faults.length > 0;
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
+    setReveal(true);
+    if (draft.broken !== undefined || draft.faults.length > 0) return;
     setBusy(true);
     setError(undefined);
     try {
@@ -49,11 +51,11 @@ export function StartForm({ workflows, name, version, schema, first }: StartForm
   };
   return (
     <form className={styles["form"]} onSubmit={(event) => void submit(event)}>
-      <Panel title="What">
+      <Panel>
         <Version workflows={workflows} name={name} version={version} />
       </Panel>
       <Panel title="Input">
-        <PayloadEditor label="Input" schema={schema} draft={draft} change={setDraft} />
+        <PayloadEditor label="Input" schema={schema} draft={draft} change={setDraft} reveal={reveal} />
       </Panel>
       <details className={styles["more"]}>
         <summary>Reference and time</summary>
@@ -68,7 +70,7 @@ export function StartForm({ workflows, name, version, schema, first }: StartForm
       </details>
       {error !== undefined && <Problem error={error} />}
       <div className={styles["foot"]}>
-        <Button kind="primary" type="submit" disabled={busy || unfit}>
+        <Button kind="primary" type="submit" disabled={busy}>
           {busy ? "Starting …" : "Start the run"}
         </Button>
         <CopyButton text={commandOf(name, version, draft.value, reference.trim())}>Copy as CLI command</CopyButton>

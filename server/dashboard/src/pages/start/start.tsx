@@ -16,7 +16,7 @@ export function Start() {
     return (
       <>
         <PageHead title="Start a run" />
-        <Panel title="No workflow is registered" flush>
+        <Panel flush>
           <Empty
             icon={PackageOpen}
             title="There is nothing to start yet"

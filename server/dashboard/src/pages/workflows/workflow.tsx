@@ -1,10 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { FileJson } from "lucide-react";
 import { workflowQuery, workflowsQuery } from "../../api/queries.js";
 import { ButtonLink } from "../../parts/button.js";
 import type { Schema } from "../../parts/json-schema.js";
-import { Empty, Loading, Problem } from "../../parts/notice.js";
+import { Loading, Problem } from "../../parts/notice.js";
 import { Facts, PageHead, Panel } from "../../parts/panel.js";
 import { Payload } from "../../parts/payload.js";
 import { countText } from "../../parts/text.js";
@@ -24,7 +23,7 @@ export function WorkflowPage() {
       <PageHead
         title={
           <>
-            {name} <small>{version}</small>
+            {name} <small className={styles["version"]}>{version}</small>
           </>
         }
         actions={
@@ -34,7 +33,7 @@ export function WorkflowPage() {
         }
       />
       <div className={styles["stack"]}>
-        <Panel title="About">
+        <Panel>
           <Facts
             of={[
               ["Served by", <ServedBy key="served" one={{ endpoint, workers }} />],
@@ -62,12 +61,12 @@ export function WorkflowPage() {
 
 function SchemaPanel({ title, schema }: { readonly title: string; readonly schema: Schema | undefined }) {
   return (
-    <Panel title={title} flush={schema === undefined}>
+    <Panel title={title}>
       {schema === undefined ? (
-        <Empty icon={FileJson} title="Any JSON">
-          No schema is declared, so nothing is checked before it arrives. A schema of zod, valibot or arktype in the
-          workflow's definition shows here, and makes a form.
-        </Empty>
+        <p className={styles["reason"]}>
+          Any JSON. A schema of zod, valibot or arktype in the workflow's definition is checked before a value is taken,
+          shows here, and makes a form.
+        </p>
       ) : (
         <Payload value={schema} what="the schema" />
       )}

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { CircleCheck, TriangleAlert, Workflow } from "lucide-react";
 import { workflowsQuery } from "../../api/queries.js";
 import { ButtonLink } from "../../parts/button.js";
+import { type Column, DataTable } from "../../parts/data-table.js";
 import { Empty, Loading, Problem } from "../../parts/notice.js";
 import { PageHead, Panel } from "../../parts/panel.js";
 import table from "../../parts/table.module.css";
@@ -25,9 +26,7 @@ export function Workflows() {
       {error && !data ? (
         <Problem error={error} again={() => void refetch()} />
       ) : (
-        <Panel title="Versions" flush>
-          {data ? <Versions workflows={data.workflows} /> : <Loading what="Loading workflows" />}
-        </Panel>
+        <Panel flush>{data ? <Versions workflows={data.workflows} /> : <Loading what="Loading workflows" />}</Panel>
       )}
     </>
   );
@@ -52,50 +51,43 @@ function Versions({ workflows }: { readonly workflows: readonly Version[] }) {
     );
   }
   return (
-    <div className={table["scroll"]}>
-      <table className={table["table"]}>
-        <thead>
-          <tr>
-            <th>Workflow</th>
-            <th>Version</th>
-            <th>Served by</th>
-            <th>Events</th>
-            <th className={table["number"]}>Live runs</th>
-            <th className={table["number"]}>Waiting for somebody</th>
-          </tr>
-        </thead>
-        <tbody>
-          {workflows.map((one) => (
-            <tr key={`${one.name}@${one.version}`}>
-              <td>
-                <Link
-                  to="/workflows/$name/$version"
-                  params={{ name: one.name, version: one.version }}
-                  className={table["name"]}
-                >
-                  {one.name}
-                </Link>
-              </td>
-              <td>{one.version}</td>
-              <td>
-                <ServedBy one={one} />
-              </td>
-              <td title={one.events.join(", ")}>{one.events.join(", ") || <small>none</small>}</td>
-              <td className={table["number"]}>
-                <Link to="/runs" search={{ workflow: one.name, version: one.version }}>
-                  {countText(one.live)}
-                </Link>
-              </td>
-              <td className={table["number"]}>
-                {one.waiting > 0 ? <span className={table["warn"]}>{countText(one.waiting)}</span> : <small>0</small>}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <DataTable
+      label="Versions"
+      columns={COLUMNS}
+      rows={workflows}
+      keyOf={({ name, version }) => `${name}@${version}`}
+    />
   );
 }
+
+const COLUMNS: readonly Column<Version>[] = [
+  {
+    head: "Workflow",
+    cell: ({ name, version }) => (
+      <Link to="/workflows/$name/$version" params={{ name, version }} className={table["name"]} title={name}>
+        {name}
+      </Link>
+    ),
+  },
+  { head: "Version", cell: ({ version }) => version },
+  { head: "Served by", cell: (one) => <ServedBy one={one} /> },
+  { head: "Events", cell: ({ events }) => events.join(", ") || <small>none</small> },
+  {
+    head: "Live runs",
+    number: true,
+    cell: ({ name, version, live }) => (
+      <Link to="/runs" search={{ workflow: name, version }}>
+        {countText(live)}
+      </Link>
+    ),
+  },
+  {
+    head: "Waiting for somebody",
+    number: true,
+    cell: ({ waiting }) =>
+      waiting > 0 ? <span className={table["warn"]}>{countText(waiting)}</span> : <small>0</small>,
+  },
+];
 
 export function ServedBy({ one }: { readonly one: Pick<Version, "endpoint" | "workers"> }) {
   const by = [one.endpoint, one.workers > 0 ? plural(one.workers, "worker") : undefined].filter(Boolean).join(", ");
