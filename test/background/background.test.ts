@@ -1,16 +1,22 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort } from "../../scripts/processes.js";
-import { SOON, type Stage, stage } from "../workers/stage.js";
+import { type Crew, SOON, type Stage, stage } from "../workers/stage.js";
 import { stepsOf } from "./workflows.js";
 
 const TIMEOUT = { timeout: 180_000 };
 /** The invocation may last two seconds, and answers 202 after a quarter of that. */
 const IN_BACKGROUND_MS = 1_500;
 
+let on: Stage;
+beforeAll(async () => {
+  on = await stage(2);
+});
+afterAll(() => on?.close());
+
 /** Starts an app and registers it. Its successor after a crash has its place. */
 async function startApp(
-  { startProgram, aiki }: Stage,
+  { startProgram, aiki }: Crew,
   { name, framework, backgroundS }: { name: string; framework: "express" | "hono"; backgroundS: number },
 ) {
   const port = await freePort();
@@ -26,12 +32,12 @@ async function startApp(
 it("a task may outlive its invocation, and is cancelled in the background; a dead app's run goes on after the deadline", {
   ...TIMEOUT,
 }, async () => {
-  const theatre = await stage(2);
-  const { aiki, told, completed } = theatre;
+  const crew = await on.crew();
+  const { aiki, told, completed } = crew;
   const [slow, cancelled, mortal] = await Promise.all([
-    startApp(theatre, { name: "slow", framework: "express", backgroundS: 60 }),
-    startApp(theatre, { name: "cancelled", framework: "hono", backgroundS: 600 }),
-    startApp(theatre, { name: "mortal", framework: "express", backgroundS: 7 }),
+    startApp(crew, { name: "slow", framework: "express", backgroundS: 60 }),
+    startApp(crew, { name: "cancelled", framework: "hono", backgroundS: 600 }),
+    startApp(crew, { name: "mortal", framework: "express", backgroundS: 7 }),
   ]);
   const long = await slow.steps.start(aiki, [3_000, 300, 2_500]);
   const doomed = await cancelled.steps.start(aiki, [600_000]);
@@ -58,11 +64,11 @@ it("a task may outlive its invocation, and is cancelled in the background; a dea
 });
 
 it("what is brought is taken by whatever orchestrator is left, and each task runs once", TIMEOUT, async () => {
-  const theatre = await stage(2);
-  const { aiki, told, completed, replaceOrchestrator } = theatre;
+  const crew = await on.crew();
+  const { aiki, told, completed } = crew;
   const [express, hono] = await Promise.all([
-    startApp(theatre, { name: "express", framework: "express", backgroundS: 120 }),
-    startApp(theatre, { name: "hono", framework: "hono", backgroundS: 120 }),
+    startApp(crew, { name: "express", framework: "express", backgroundS: 120 }),
+    startApp(crew, { name: "hono", framework: "hono", backgroundS: 120 }),
   ]);
   const runs = [
     await express.steps.start(aiki, [9_000]),
@@ -71,7 +77,10 @@ it("what is brought is taken by whatever orchestrator is left, and each task run
   ];
   await expect.poll(() => runs.every(({ id }) => told(id).length > 0), SOON).toBe(true);
   await delay(IN_BACKGROUND_MS);
-  for (const i of [0, 1]) await replaceOrchestrator(i);
+  for (const i of [0, 1]) {
+    await on.orchestrators[i]?.kill();
+    await on.startOrchestrator(i);
+  }
   await completed(runs[0]?.id ?? "", 9_000, 1);
   await completed(runs[1]?.id ?? "", 8_000, 4);
   await completed(runs[2]?.id ?? "", 5_100, 2);

@@ -8,6 +8,7 @@ import type {
   ReplayAnswer,
   ReplayRequest,
 } from "@aikirun/protocol";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import type { HttpSend } from "@aikirun/protocol/http";
 import type { Logger } from "@aikirun/workflow";
 import { compare, defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
@@ -16,7 +17,7 @@ import type { CheckpointLine } from "./checkpoint-line.js";
 import type { ContextMaker } from "./context.js";
 import type { KeptHistory } from "./kept-history.js";
 import type { TroubleLog } from "./logger.js";
-import { wholeSlice } from "./long-history.js";
+import { wholeHistory, wholeSlice } from "./long-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
 import { ANSWER_MS, type Span, workMs } from "./span.js";
@@ -89,12 +90,13 @@ export async function execute(
 
 /** Only asks whether the history still fits the code: no task runs, and the handler's lines are not written. */
 export async function replay(
-  { run, history }: ReplayRequest,
+  { run: pushed, history }: ReplayRequest,
   { maxDurationMs, bindings }: Pick<Invocation, "bindings"> & { readonly maxDurationMs: number },
-  { registry, context: contextFor }: ExecuteDeps,
+  { registry, send, context: contextFor }: ExecuteDeps,
 ): Promise<ReplayAnswer> {
-  const workflow = registry.get(run.workflow, run.version);
-  const { records } = history;
+  const workflow = registry.get(pushed.workflow, pushed.version);
+  const records = await wholeHistory(history, send);
+  const run = { ...pushed, runAttempt: runAttemptOf(records) };
   checkOrder(records, 0, Number.POSITIVE_INFINITY);
   const budgetMs = Math.min(REPLAY_MS, workMs(maxDurationMs));
   const answer = await compare({

@@ -57,15 +57,17 @@ function readSettings(options: CheckedOptions, env: Environment, jwks: (url: str
     ?.split(",")
     .map((url) => url.trim())
     .filter((url) => url !== "");
+  const keys = keySource(options, env, jwks);
   return {
-    keys: keySource(options, env, jwks),
+    keys,
     urls: options.urls ?? (urls ? checkUrls(urls, "AIKI_ENDPOINT_URL") : []),
     origins: platformOrigins(env),
     namespace: options.namespace ?? checkNamespace(env("AIKI_NAMESPACE") ?? "default", "AIKI_NAMESPACE"),
     issuer: options.issuer ?? env("AIKI_ISSUER"),
     maxDurationMs: options.maxDurationMs ?? hostDurationMs(env),
     longLived: isLongLived(env),
-    development: !isProduction(env),
+    // Nothing tells a Worker where it runs, but nobody deploys one that trusts its own machine.
+    development: onWorkers() ? keys.local : !isProduction(env),
   };
 }
 
