@@ -13,7 +13,7 @@ const APP_URL = "http://app.test/api/aiki";
 const FENCE = { epoch: 1, gen: 3, seq: 7 };
 const TOKEN = "the-token-of-this-push";
 /** Tasks may work for half of it, and the endpoint waits for half of that before it answers 202. */
-const BUDGET_MS = 1_000;
+const BUDGET_MS = 3_000;
 const SOON = { timeout: 5_000, interval: 10 };
 
 let key: SigningKey;
@@ -156,10 +156,12 @@ describe("a push that takes long, where the user lets it go on in the background
 
   it("stays with its connection when the push does not offer it, or the user does not want it", async () => {
     const { url, looks } = await orchestrator();
-    const unoffered = await app().push(url, { checkpoint: { url, token: TOKEN } });
-    const unwanted = await app({ background: undefined } as never).push(url);
-    const without = await app().push(url, { checkpoint: undefined });
-    for (const { status, json } of [unoffered, unwanted, without]) {
+    const pushed = await Promise.all([
+      app().push(url, { checkpoint: { url, token: TOKEN } }),
+      app({ background: undefined } as never).push(url),
+      app().push(url, { checkpoint: undefined }),
+    ]);
+    for (const { status, json } of pushed) {
       expect([status, json.commands?.[0]]).toMatchObject([200, OUT_OF_TIME[0]]);
     }
     expect(looks()).toBe(0);
@@ -208,20 +210,20 @@ describe("a push that takes long, where the user lets it go on in the background
 
   it("aborts its tasks before the deadline, and brings OUT_OF_TIME in time", async () => {
     const { url, brought } = await orchestrator();
-    const { push } = app({ background: { seconds: 2 } });
+    const { push } = app({ background: { seconds: 4 } });
     const startedAt = performance.now();
     const { json } = await push(url);
-    expect(json.deadlineMs).toBeLessThan(2_000);
+    expect(json.deadlineMs).toBeLessThan(4_000);
     await expect.poll(() => brought.length, SOON).toBe(1);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
     expect(brought[0]?.body).toMatchObject({ answer: { commands: OUT_OF_TIME } });
   });
 
   it("has no longer than the push offers", async () => {
     const { url } = await orchestrator();
     const { push, finish } = app();
-    const { json } = await push(url, { checkpoint: { url, token: TOKEN, callbackMs: 3_000 } });
-    expect(json.deadlineMs).toBeLessThan(3_000);
+    const { json } = await push(url, { checkpoint: { url, token: TOKEN, callbackMs: 9_000 } });
+    expect(json.deadlineMs).toBeLessThan(9_000);
     finish();
   });
 
