@@ -69,7 +69,7 @@ export class Hold {
   knownTimeoutMs: number | undefined;
   /** What a worker was handed last. */
   handed: Sent | undefined;
-  /** Nobody here waits for what is under way of it. */
+  /** Another process waits for what is under way of it, or nobody does. */
   away = false;
   /** The answer that a lease for a callback was for is being written: with it the lease is this process's own. */
   retakes = false;
@@ -165,7 +165,6 @@ export class Hold {
    * one may be under way here, go on.
    */
   async leave(deadlineMs: number): Promise<Outcome> {
-    this.away = true;
     return (await this.#holdForCallback(deadlineMs)) ? BACKGROUND : LOST;
   }
 
