@@ -8,7 +8,7 @@ import { root } from "../../scripts/workspaces.js";
 import { signingKey } from "../../sdk/endpoint/test/orchestrator.js";
 import { bundleForWorkers, COMPATIBILITY, type RunningWorker, startWorker } from "../../sdk/endpoint/test/workerd.js";
 import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
-import { againV1, everythingV1, patientV1, stepsV1 } from "./everything.js";
+import { againV1, everythingV1, laterV1, patientV1, stepsV1 } from "./everything.js";
 
 const SOON = { timeout: 20_000 };
 /** Longer than an answer may be silent. */
@@ -31,7 +31,9 @@ afterAll(async () => {
   await orchestrator?.stop();
 });
 
-const pushes = async () => ((await (await fetch(`${plain.origin}/pushes`)).json()) as { pushes: number }).pushes;
+const counted = async () =>
+  (await (await fetch(`${plain.origin}/pushes`)).json()) as { pushes: number; laterStatuses: number[] };
+const pushes = async () => (await counted()).pushes;
 
 describe("a Worker with @aikirun/endpoint alone", () => {
   it("is described by its manifest", async () => {
@@ -64,6 +66,15 @@ describe("a Worker with @aikirun/endpoint alone", () => {
     // Its push was not repeated.
     const { records } = await orchestrator.aiki.readHistory(patient.id);
     expect(records.map(({ kind }) => kind)).toEqual(["task", "run"]);
+  });
+
+  it("goes on after its answer, where waitUntil lets it", async () => {
+    await orchestrator.aiki.registerEndpoint({ url: `${plain.origin}/later`, name: "later" });
+    const handle = await laterV1.start(orchestrator.aiki, 3_000);
+    const result = await handle.waitForStatus("completed", SOON);
+    expect(result.success && result.state.output).toBe(3_000);
+    // To the description, and to the one push.
+    expect((await counted()).laterStatuses).toEqual([200, 202]);
   });
 
   it("has the same with Node's compatibility", async () => {

@@ -97,18 +97,30 @@ export const patientV1 = workflow({ name: "patient" }).v("1", {
   handler: (run, ms: number) => rest.start(run, ms),
 });
 
+export const laterV1 = workflow({ name: "later" }).v("1", {
+  handler: (run, ms: number) => rest.start(run, ms),
+});
+
 const versions = [partV1, everythingV1, againV1, stepsV1, patientV1] as const;
 const serve = endpoint({
   workflows: versions,
   context: (_run, bindings) => ({ region: (bindings as { REGION: string }).REGION }),
 });
+/** Answers after a second that it will bring what comes of its work, which `waitUntil` of the Worker keeps alive. */
+const later = endpoint({ workflows: [laterV1], background: { seconds: 20 }, maxDuration: { seconds: 4 } });
 let pushes = 0;
+const laterStatuses: number[] = [];
 
 export const worker = {
-  fetch(request: Request, env: object): Response | Promise<Response> {
+  async fetch(request: Request, env: object, context: object): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (pathname === "/pushes") return Response.json({ pushes });
+    if (pathname === "/pushes") return Response.json({ pushes, laterStatuses });
+    if (pathname === "/later") {
+      const answer = await later(request, env, context);
+      laterStatuses.push(answer.status);
+      return answer;
+    }
     if (request.method === "POST") pushes++;
-    return serve(request, env);
+    return serve(request, env, context);
   },
 };

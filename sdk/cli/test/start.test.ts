@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@aikirun/server";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { aiki, ended, spawnAiki } from "./aiki.js";
 
@@ -76,6 +77,12 @@ test("it refuses to run open; with an admin key it hands out keys that can be re
     stderr: expect.stringMatching(/^OPEN_SERVER .*AIKI_ADMIN_KEY/),
   });
 
+  // A database that says what a crash of its machine may cost is warned of, in the log.
+  const admin = new pg.Client({ connectionString: postgres.url });
+  await admin.connect();
+  await admin.query("ALTER SYSTEM SET full_page_writes = off");
+  await admin.query("SELECT pg_reload_conf()");
+  await admin.end();
   const server = spawnAiki(["start"], { env: { ...env, AIKI_ADMIN_KEY: ADMIN_KEY } });
   const end = ended(server);
   await new Promise<void>((resolve) =>
@@ -115,6 +122,7 @@ test("it refuses to run open; with an admin key it hands out keys that can be re
   server.kill("SIGTERM");
   const { code, stdout, stderr } = await end;
   expect({ code, stdout }).toEqual({ code: 0, stdout: `aiki ready ${env.AIKI_URL}\n` });
+  expect(stderr).toContain("full_page_writes = off");
   for (const line of stderr.split("\n").filter((line) => line !== ""))
     expect(JSON.parse(line)).toMatchObject({ level: expect.any(String) });
 });
