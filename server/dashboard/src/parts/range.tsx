@@ -1,0 +1,27 @@
+import styles from "./range.module.css";
+
+const HOUR_MS = 3_600_000;
+const RANGES = { "1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS } as const;
+const DEFAULT = "1h";
+
+export function rangeOf(name: string | undefined): number {
+  return RANGES[(name ?? DEFAULT) as keyof typeof RANGES] ?? RANGES[DEFAULT];
+}
+
+export function RangeSwitch({
+  value = DEFAULT,
+  choose,
+}: {
+  readonly value?: string | undefined;
+  readonly choose: (name: string) => void;
+}) {
+  return (
+    <span className={styles["range"]}>
+      {Object.keys(RANGES).map((name) => (
+        <button key={name} type="button" aria-pressed={name === value} onClick={() => choose(name)}>
+          {name}
+        </button>
+      ))}
+    </span>
+  );
+}
