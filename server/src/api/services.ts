@@ -3,6 +3,7 @@ import type { CheckpointTokens } from "../dispatch/checkpoint-token.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { Hub } from "../dispatch/hub.js";
 import type { SigningKeys } from "../dispatch/keys.js";
+import type { Observer } from "../dispatch/observer.js";
 import type { Registration } from "../dispatch/registration.js";
 import type { Endpoints } from "../dispatch/registry.js";
 import type { Schedules } from "../dispatch/schedules.js";
@@ -42,6 +43,8 @@ export interface Services {
   /** Absent: pushes carry no checkpoint access. */
   readonly checkpoints?: CheckpointTokens;
   readonly metrics: Metrics;
+  /** Is told of runs that are started here. */
+  readonly observer?: Pick<Observer, "started">;
   /** Lease of a run that is inserted already held by this process. */
   readonly leaseMs: number;
   readonly version: string;

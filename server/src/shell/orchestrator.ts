@@ -7,10 +7,12 @@ import { Metrics } from "../api/metrics.js";
 import type { Services } from "../api/services.js";
 import { checkWith } from "../dispatch/check.js";
 import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
+import type { DeliveryOutcome } from "../dispatch/delivery.js";
 import { describeWith } from "../dispatch/describe.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { Health } from "../dispatch/health.js";
 import type { SigningKeys } from "../dispatch/keys.js";
+import { Observation } from "../dispatch/observation.js";
 import { Pusher } from "../dispatch/push.js";
 import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
@@ -60,6 +62,11 @@ export interface Orchestrator {
 const REFRESH_ENDPOINTS_MS = 3_000;
 const REFRESH_KEYS_MS = 30_000;
 const WAKE_AGAIN_MS = 1_000;
+const FLUSH_PUSHES_MS = 500;
+/** What happened longer ago than this is on every page. */
+const FLUSH_COUNTS_MS = 10_000;
+/** Without a usable answer. */
+const FAILED_PUSHES: ReadonlySet<DeliveryOutcome["type"]> = new Set(["failed", "busy", "not_served", "diverged"]);
 /** A cold start may compile the whole application before it answers. */
 const DESCRIBE_MS = 30_000;
 /** All replays of a check, and one of them. */
@@ -75,6 +82,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const now = Date.now;
   const dev = parts.auth === undefined;
   const metrics = new Metrics();
+  const observation = new Observation(store);
   const woken = () => dispatcher.wake();
   const endpoints = new Endpoints({
     store,
@@ -104,11 +112,15 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     ...(checkpoints && { workerCheckpoints: checkpoints }),
     ...(checkpoints && parts.reachableByEndpoints && { checkpoints }),
     doubt: (endpointId, reason) => health.doubt(endpointId, reason),
-    observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
+    observe: (outcome, elapsedMs, { ns, id }) => {
+      metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs);
+      observation.pushed(ns, id, FAILED_PUSHES.has(outcome.type), elapsedMs);
+    },
   });
   const dispatcher = new Dispatcher({
     store,
     delivery,
+    observer: observation,
     settings: parts.dispatch,
     onError: (error, runId) => log.error("a run could not be advanced", { run: runId, reason: textOf(error) }),
   });
@@ -116,6 +128,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     store,
     settings: parts.dispatch,
     fired: ({ ns, runIds, cancels }) => {
+      observation.started(ns, runIds.length);
       dispatcher.wake({ ns, runIds });
       if (cancels !== undefined) dispatcher.cancelSent(ns, cancels);
     },
@@ -146,6 +159,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     signingKeys,
     ...(checkpoints && { checkpoints }),
     metrics,
+    observer: observation,
     leaseMs: parts.dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs,
     version: parts.version,
     ...(parts.self && { self: parts.self }),
@@ -168,10 +182,13 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       dispatcher.start();
       schedules.start();
       const failed = (what: string) => (error: unknown) => {
-        if (!(error instanceof StoreUnavailable)) log.warn(`${what} could not be read`, { reason: textOf(error) });
+        if (!(error instanceof StoreUnavailable))
+          log.warn(`${what} could not be brought up to date`, { reason: textOf(error) });
       };
       tasks.push(every(REFRESH_ENDPOINTS_MS, readEndpoints, failed("the endpoints")));
       tasks.push(every(REFRESH_KEYS_MS, () => signingKeys.refresh(), failed("the signing keys")));
+      tasks.push(every(FLUSH_PUSHES_MS, () => observation.flushPushes(), failed("pushes")));
+      tasks.push(every(FLUSH_COUNTS_MS, () => observation.flushCounts(), failed("statistics")));
     },
     async stop(graceMs) {
       for (const cancel of tasks) cancel();
@@ -179,6 +196,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       health.stop();
       await schedules.stop();
       await dispatcher.stop(graceMs);
+      await Promise.allSettled([observation.flushPushes(), observation.flushCounts()]);
     },
   };
 }

@@ -1,5 +1,5 @@
 /** What the outside sees of a run in memory. */
-import type { Run, RunSummary } from "@aikirun/protocol";
+import { type Run, type RunStatus, type RunSummary, runStatusSchema } from "@aikirun/protocol";
 import { runAttemptOf } from "../core/state.js";
 import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
@@ -67,6 +67,16 @@ export function countByVersion(rows: readonly Row[]): { workflow: string; versio
     counts.set(`${workflow}@${version}`, { ...known, count: known.count + 1 });
   }
   return [...counts.values()];
+}
+
+export function countByStatus(
+  rows: readonly Row[],
+  most: number,
+): { status: RunStatus; count: number; more: boolean }[] {
+  return runStatusSchema.options.map((status) => {
+    const all = rows.filter((row) => row.status === status).length;
+    return { status, count: Math.min(all, most), more: all > most };
+  });
 }
 
 /** Equal parts of a version's runs, of which each gives one; a power of two. */
