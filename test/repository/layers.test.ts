@@ -85,6 +85,20 @@ describe("the direction of dependencies", () => {
   });
 });
 
+describe("the dashboard", () => {
+  it("knows the orchestrator by its public API alone, and brings no schemas to the browser", () => {
+    const page = typescriptFiles().filter((path) => path.startsWith("server/dashboard/src/"));
+    const imports = page.flatMap((path) => importsOf(path).map((edge) => ({ path, ...edge })));
+    expect(page.length).toBeGreaterThan(50);
+    const wrong = imports.filter(({ target, typeOnly }) => {
+      if (target.startsWith("server/")) return !target.startsWith("server/dashboard/src/");
+      if (target === "@aikirun/protocol") return !typeOnly;
+      return target.startsWith("@aikirun/") && target !== "@aikirun/protocol/canonical";
+    });
+    expect(wrong.map(show)).toEqual([]);
+  });
+});
+
 describe("what a layer may touch", () => {
   it("keeps clock, chance and input or output out of the pure folders and of all that they use", () => {
     expect(pure.size).toBeGreaterThan(5);
