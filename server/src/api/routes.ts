@@ -11,6 +11,7 @@ import { pushRoutes } from "./pushes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
 import { scheduleRoutes } from "./schedules.js";
+import { sessionRoutes } from "./session-routes.js";
 import { statsRoutes } from "./stats.js";
 import { systemRoutes } from "./system.js";
 import { workerRoutes } from "./workers.js";
@@ -29,6 +30,7 @@ export const routes: readonly Route[] = [
   ...workerRoutes,
   ...endpointRoutes,
   ...statsRoutes,
+  ...sessionRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),
 ];

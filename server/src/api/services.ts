@@ -9,7 +9,9 @@ import type { Endpoints } from "../dispatch/registry.js";
 import type { Schedules } from "../dispatch/schedules.js";
 import type { Schemas } from "../dispatch/schemas.js";
 import type { Store } from "../store/port.js";
+import type { Authenticate } from "./keys.js";
 import type { Metrics } from "./metrics.js";
+import type { FailedSignIns, Sessions } from "./sessions.js";
 
 export interface Services {
   readonly store: Store;
@@ -40,6 +42,12 @@ export interface Services {
   readonly schemas: Pick<Schemas, "checkInput" | "checkEvent" | "coverEvent">;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;
+  /** Absent: nobody has to sign in. */
+  readonly signIn?: {
+    readonly sessions: Pick<Sessions, "begin">;
+    readonly failures: FailedSignIns;
+    readonly authenticate: Authenticate;
+  };
   /** Absent: pushes carry no checkpoint access. */
   readonly checkpoints?: CheckpointTokens;
   readonly metrics: Metrics;

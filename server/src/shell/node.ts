@@ -1,6 +1,7 @@
 /** The orchestrator on Node: `aiki dev` and `aiki start`. */
 import { readFile } from "node:fs/promises";
 import { AikiError } from "@aikirun/protocol";
+import type { HttpBindings } from "@hono/node-server";
 import type { JWK } from "jose";
 import { openSigningKeys, pinnedSigningKey, type SigningKeys } from "../dispatch/keys.js";
 import { type Seal, sealWith } from "../dispatch/seal.js";
@@ -10,6 +11,7 @@ import type { Log } from "../log.js";
 import type { Store } from "../store/port.js";
 import { migrate as migrateDatabase, pendingMigrations as pendingIn } from "../store/postgres/migrate.js";
 import { openPostgresStore } from "../store/postgres/store.js";
+import { diskAssets } from "./disk-assets.js";
 import { invalid, type Settings } from "./env.js";
 import { jsonLog } from "./json-log.js";
 import { type Listening, listen } from "./listen.js";
@@ -31,6 +33,8 @@ export interface ServerOptions {
   readonly store?: Store;
   /** The project's folder, which another `aiki dev` names when it finds the port taken. */
   readonly folder?: string;
+  /** The folder of the built dashboard. Default: where the build of this package puts it. */
+  readonly dashboard?: string;
   /** Default: JSON lines on standard error. */
   readonly log?: Log;
 }
@@ -39,6 +43,8 @@ export interface RunningServer {
   /** `http://localhost:9850`, or `AIKI_PUBLIC_URL`. */
   readonly url: string;
   readonly port: number;
+  /** Whether the dashboard was built, and is served at `/`. */
+  readonly hasDashboard: boolean;
   /** One sentence for each way in which this database may lose acknowledged writes. */
   readonly warnings: readonly string[];
   /** Calls `ended` for every run that this process brings to its end. Returns what stops it. */
@@ -72,6 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       connections: settings.AIKI_ENDPOINT_CONNECTIONS ?? ENDPOINT_CONNECTIONS,
     });
     closers.push(() => exchange.close());
+    const assets = await diskAssets(options.dashboard);
     let listening: Listening | undefined;
     const publicUrl = () => settings.AIKI_PUBLIC_URL ?? `http://localhost:${listening?.port ?? settings.PORT}`;
     const aiki = await orchestrator({
@@ -88,6 +95,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
       version: await ownVersion(),
       ...(options.folder !== undefined && { self: { pid: process.pid, folder: options.folder } }),
+      assets,
+      addressOf: ({ env }) => (env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
       log: options.log ?? jsonLog(),
     });
     const host = settings.AIKI_HOST ?? (mode === "dev" ? "127.0.0.1" : "::");
@@ -97,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       url: publicUrl(),
       port: listening.port,
+      hasDashboard: assets !== undefined,
       warnings,
       onRunEnd: (ended) => aiki.dispatcher.hub.watchEnds(ended),
       close: closeAll,

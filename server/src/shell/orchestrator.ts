@@ -1,10 +1,12 @@
 /** Puts an orchestrator together from what a runtime brings: a store, a way to speak HTTP, a signer, a seal. */
 import type { Hono } from "hono";
-import { createApp } from "../api/app.js";
+import { type AppOptions, createApp } from "../api/app.js";
 import { type Guard, loopbackOnly } from "../api/guard.js";
 import { authenticateWith, everyone } from "../api/keys.js";
 import { Metrics } from "../api/metrics.js";
+import { type Assets, Pages } from "../api/pages.js";
 import type { Services } from "../api/services.js";
+import { FailedSignIns, Sessions } from "../api/sessions.js";
 import { checkWith } from "../dispatch/check.js";
 import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
 import type { DeliveryOutcome } from "../dispatch/delivery.js";
@@ -48,6 +50,10 @@ export interface OrchestratorParts {
   readonly registrationsPerMinute: number;
   readonly version: string;
   readonly self?: Services["self"];
+  /** The dashboard's files, when they were built. */
+  readonly assets?: Assets | undefined;
+  /** Where a request came from: for limits by address. */
+  readonly addressOf?: AppOptions["addressOf"];
   readonly log: Log;
 }
 
@@ -149,6 +155,10 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     perMinute,
   });
   const stopping = new AbortController();
+  const sessions = new Sessions(seal, now);
+  const authenticate = parts.auth
+    ? authenticateWith({ store, adminKey: parts.auth.adminKey, sessions, now })
+    : everyone;
   const services: Services = {
     store,
     dispatcher,
@@ -157,6 +167,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     schemas,
     registration,
     signingKeys,
+    ...(parts.auth && { signIn: { sessions, failures: new FailedSignIns(now), authenticate } }),
     ...(checkpoints && { checkpoints }),
     metrics,
     observer: observation,
@@ -166,8 +177,15 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     now,
   };
   const guard: { guard?: Guard } = dev ? { guard: loopbackOnly } : {};
-  const authenticate = parts.auth ? authenticateWith({ store, adminKey: parts.auth.adminKey, now }) : everyone;
-  const app = createApp({ services, authenticate, ...guard, log, stopping: stopping.signal });
+  const app = createApp({
+    services,
+    authenticate,
+    ...guard,
+    ...(parts.addressOf && { addressOf: parts.addressOf }),
+    ...(parts.assets && { pages: new Pages(parts.assets) }),
+    log,
+    stopping: stopping.signal,
+  });
 
   const readEndpoints = async () => {
     await endpoints.refresh();
