@@ -117,6 +117,7 @@ export class SimulatedWorker {
         };
         const seat = { worker: this.#id, give, leave: () => {} };
         await replica.dispatcher.answer(NS, work.push, outcome, {
+          worker: this.#id,
           seat: random.chance(0.9) ? seat : undefined,
           versionTimeoutMs,
         });

@@ -1,5 +1,6 @@
 /** The orchestrator on Node, as the command line starts it. */
 export type { Log, LogFields } from "./log.js";
+export { DASHBOARD_PORT, leadToDashboard } from "./shell/dashboard-port.js";
 export { type EmbeddedPostgres, startEmbeddedPostgres } from "./shell/embedded-postgres.js";
 export { type Environment, readSettings, type Settings } from "./shell/env.js";
 export {

@@ -8,7 +8,8 @@ const published = workspaces().filter(({ manifest }) => manifest.private !== tru
 const user = usersNode();
 
 /** What may stand in a tarball beside compiled code. */
-const CONTENTS = /^(dist\/.+\.(js|d\.ts)|migrations\/.+\.sql|package\.json|README\.md|LICENSE)$/;
+const CONTENTS =
+  /^(dist\/.+\.(js|d\.ts)|dist\/dashboard\/.+\.(html|css|svg)|migrations\/.+\.sql|package\.json|README\.md|LICENSE)$/;
 
 let packed: Sandbox;
 beforeAll(() => {

@@ -85,6 +85,21 @@ describe("the direction of dependencies", () => {
   });
 });
 
+describe("the dashboard", () => {
+  it("knows the orchestrator by its public API alone, and brings no schemas to the browser", () => {
+    const page = typescriptFiles().filter((path) => path.startsWith("server/dashboard/src/"));
+    const imports = page.flatMap((path) => importsOf(path).map((edge) => ({ path, ...edge })));
+    expect(page.length).toBeGreaterThan(50);
+    const wrong = imports.filter(({ target, typeOnly }) => {
+      // The judge of JSON Schemas is pure and bounded, and the same values should fit here and there.
+      if (target.startsWith("server/")) return !/^server\/(dashboard\/src|src\/schema)\//.test(target);
+      if (target === "@aikirun/protocol") return !typeOnly;
+      return target.startsWith("@aikirun/") && target !== "@aikirun/protocol/canonical";
+    });
+    expect(wrong.map(show)).toEqual([]);
+  });
+});
+
 describe("what a layer may touch", () => {
   it("keeps clock, chance and input or output out of the pure folders and of all that they use", () => {
     expect(pure.size).toBeGreaterThan(5);

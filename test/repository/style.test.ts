@@ -6,6 +6,7 @@ const MAX_LINES = 500;
 /** Files that a framework or a tool finds by their default export. */
 const DEFAULT_EXPORT = [
   /^vitest\.config\.ts$/,
+  /^server\/dashboard\/vite\.config\.ts$/,
   /^examples\/next\/next\.config\.ts$/,
   /^examples\/next\/(.*\/)?(app|pages)\//,
   /^examples\/workers\/src\/worker\.ts$/,

@@ -17,6 +17,7 @@ import { runsPauseCommand, runsResumeCommand, runsWakeupCommand } from "./comman
 import { runsGetCommand } from "./commands/runs-get.js";
 import { runsHistoryCommand } from "./commands/runs-history.js";
 import { runsListCommand } from "./commands/runs-list.js";
+import { runsPushesCommand } from "./commands/runs-pushes.js";
 import { runsRequeueCommand } from "./commands/runs-requeue.js";
 import { runsRetryCommand } from "./commands/runs-retry.js";
 import { runsSendEventCommand } from "./commands/runs-send-event.js";
@@ -55,6 +56,7 @@ export function program(): Command {
     runsListCommand(),
     runsGetCommand(),
     runsHistoryCommand(),
+    runsPushesCommand(),
     runsWatchCommand(),
     runsCancelCommand(),
     runsPauseCommand(),

@@ -72,7 +72,7 @@ test("from nothing to a completed run, and a clean stop", async () => {
   const dev = startDev();
   const block = await dev.printed(`aiki ready ${project.aikiUrl}\n`);
   expect(block).toMatch(
-    /^aiki \d+\.\d+\.\d+ {2}dev\n {2}api {8}http:\/\/localhost:\d+ +no key needed from this machine\n {2}data {7}\.aiki +Postgres 18/,
+    /^aiki \d+\.\d+\.\d+ {2}dev\n {2}api {8}http:\/\/localhost:\d+ +no key needed from this machine\n(?: {2}dashboard .*9851.*\n)? {2}data {7}\.aiki +Postgres 18/,
   );
   expect(block).toMatch(/endpoint {3}none yet: +looking for \/api\/aiki on ports .*npx aiki init/);
   expect(readFileSync(join(project.folder, ".aiki/.gitignore"), "utf8")).toBe("*\n");

@@ -13,6 +13,8 @@ import type {
   ListSchedulesQuery,
   RegisterEndpointBody,
   RunPage,
+  RunPush,
+  RunPushList,
   Schedule,
   SchedulePage,
   WorkerClient,
@@ -38,6 +40,8 @@ export interface Client extends WorkflowClient, WorkerClient {
   listRuns(query?: ListRunsQuery): Promise<RunPage>;
   /** Records after record `after`, oldest first; `next` is there when more may follow. */
   readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
+  /** The last pushes of a run that are over, newest first: to whom, how long it took, what came of it. */
+  listPushes(runId: string): Promise<RunPush[]>;
   /**
    * Cancels the live runs of a filter and their children, newest first, at most `limit` (`LIMITS.bulkRuns`). `next` goes
    * into `cursor` to go on. Takes effect at each run's next commit.
@@ -93,6 +97,7 @@ type RunCalls =
   | "requeueRuns"
   | "retryRuns"
   | "listRuns"
+  | "listPushes"
   | "readHistory"
   | "listWorkflows"
   | "getWorkflow";
@@ -116,6 +121,8 @@ function runs(send: Transport): Pick<Client, RunCalls> {
       });
     },
     listRuns: (query = {}) => send({ method: "GET", path: "/v1/runs", query }),
+    listPushes: async (runId) =>
+      (await send<RunPushList>({ method: "GET", path: path("runs", runId, "pushes") })).pushes,
     readHistory: (runId, query = {}) => send({ method: "GET", path: path("runs", runId, "history"), query }),
     waitForEnd(runId, options) {
       const { maxAttempts } = WAIT_RETRY;

@@ -9,7 +9,7 @@ export type { Command } from "./commands.js";
 export { AikiError, ERROR_CODES, type ErrorCode } from "./errors.js";
 export { sha256Hex } from "./hash.js";
 export type { HistoryRecord } from "./history.js";
-export { childRunId, type IdPrefix, newId, scheduledRunId } from "./id.js";
+export { childRunId, type IdPrefix, newId, scheduledRunId, timeOfId } from "./id.js";
 export { findJsonFault, type JsonFault, type JsonValue, jsonTextDepth, MAX_JSON_DEPTH } from "./json.js";
 export { childOfWait, type EntryKind, entryKey, parseEntryKey } from "./key.js";
 export { LIMITS } from "./limits.js";

@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   "TIME_ZONE_INVALID",
   "TOO_MANY_SCHEDULES",
   "DATABASE_UNAVAILABLE",
+  "TOO_MANY_ATTEMPTS",
   "OVERLOADED",
   "INTERNAL",
   // what stops a program at start

@@ -12,6 +12,12 @@ export function newId(prefix: IdPrefix, nowMs: number = Date.now(), random: Uint
   return `${prefix}_${timeText(nowMs)}${tail}`;
 }
 
+/** When an id was made, in milliseconds since the Unix epoch, by the clock of whoever made it. */
+export function timeOfId(id: string): number {
+  const time = id.slice(id.indexOf("_") + 1).slice(0, 10);
+  return [...time].reduce((ms, letter) => ms * 32 + ALPHABET.indexOf(letter), 0);
+}
+
 function timeText(ms: number): string {
   let time = "";
   for (let rest = ms, i = 0; i < 10; i++) {

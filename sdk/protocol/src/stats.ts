@@ -43,8 +43,8 @@ export const statsPointSchema = z.strictObject({
   pushes: pushStatsSchema,
   /** From when a run was due for the first time until its first push. Absent when none was pushed for the first time. */
   startLatency: latencySchema.optional(),
-  /** Most runs that were due and in nobody's hands, as sampled once a minute. Absent when nobody sampled. */
-  backlog: z.number().int().optional(),
+  /** Most runs that were due and in nobody's hands, of a few samples a minute. */
+  backlog: z.number().int(),
 });
 export type StatsPoint = z.infer<typeof statsPointSchema>;
 

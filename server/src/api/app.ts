@@ -5,8 +5,9 @@ import type { Log } from "../log.js";
 import { parsePart, readJson } from "./body.js";
 import { checkpointClaims } from "./checkpoints.js";
 import { errorReply, toAikiError } from "./errors.js";
-import type { Guard } from "./guard.js";
-import { type Authenticate, allows, type Caller, forbidden, unauthorized } from "./keys.js";
+import { type Guard, requireOwnPage } from "./guard.js";
+import { type Authenticate, allows, type Caller, type Credentials, forbidden, unauthorized } from "./keys.js";
+import type { Pages } from "./pages.js";
 import type { Reply, Route } from "./route.js";
 import { routes } from "./routes.js";
 import type { Services } from "./services.js";
@@ -16,13 +17,17 @@ export interface AppOptions {
   readonly authenticate: Authenticate;
   /** Refuses a request before anything else is looked at: `aiki dev` against other web sites. */
   readonly guard?: Guard;
+  /** Where a request came from, as far as the runtime knows: for limits by address. */
+  readonly addressOf?: (context: Context) => string | undefined;
+  /** What is served at `/` beside the API. */
+  readonly pages?: Pages;
   readonly log: Log;
   /** Aborts when the server stops: long polls and streams answer at once. */
   readonly stopping: AbortSignal;
 }
 
 /** Routes without a key speak for nobody. */
-const NOBODY: Caller = { ns: "", scope: "read", everywhere: false };
+const NOBODY: Caller = { ns: "", scope: "read", everywhere: false, by: "nothing" };
 
 const SECURITY_HEADERS = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
 
@@ -36,14 +41,17 @@ export function createAppOf(optionsOf: (env: unknown) => AppOptions): Hono {
   for (const route of routes) {
     app.on(route.method, route.path, (context) => answer(context, route, optionsOf(context.env)));
   }
-  app.notFound((context) => {
+  app.notFound(async (context) => {
     const { method, path } = context.req;
+    const options = optionsOf(context.env);
+    const page = await options.pages?.answer(context.req.raw, options.guard);
+    if (page) return page;
     const allowed = methodsOf(app, path);
     const error =
       allowed.length > 0
         ? new AikiError("METHOD_NOT_ALLOWED", `${method} is not for ${path.slice(0, 200)}; ${allowed.join(", ")} is.`)
         : new AikiError("NOT_FOUND", `There is no route ${path.slice(0, 200)}. /openapi.json lists them.`);
-    return failure(error, optionsOf(context.env), allowed.length > 0 ? { allow: allowed.join(", ") } : {});
+    return failure(error, options, allowed.length > 0 ? { allow: allowed.join(", ") } : {});
   });
   app.onError((error, context) => failure(error, optionsOf(context.env)));
   return app;
@@ -64,20 +72,22 @@ async function answer(context: Context, route: Route, options: AppOptions): Prom
 async function call(context: Context, route: Route, options: AppOptions): Promise<Reply | Response> {
   const { req } = context;
   options.guard?.(req.raw, route);
-  const authorization = req.header("authorization");
-  const caller = await authorize(authorization, route, options.authenticate);
+  const credentials = { authorization: req.header("authorization"), cookie: req.header("cookie") };
+  const caller = await authorize(credentials, route, options.authenticate);
+  if (caller.by === "cookie") requireOwnPage(req.raw);
   const params = route.params ? parsePart(route.params, req.param(), "path") : {};
   const query = parseQuery(new URL(req.url).searchParams, route);
   const { services, stopping } = options;
   if (stopping.aborted && !isAnsweredToTheLast(route)) throw isStopping();
   // Before its body is read, as keys are.
-  const claims = route.scope === "checkpoint" ? checkpointClaims(authorization, services) : undefined;
+  const claims = route.scope === "checkpoint" ? checkpointClaims(credentials.authorization, services) : undefined;
   const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
   const gone = () => req.raw.signal;
   const header = (name: string) => req.header(name);
-  const allowed = async () => (await options.authenticate(authorization)) !== undefined;
-  return route.handle({ params, query, body, caller, claims, header, allowed, signal, gone }, services);
+  const allowed = async () => (await options.authenticate(credentials)) !== undefined;
+  const address = options.addressOf?.(context) ?? "";
+  return route.handle({ params, query, body, caller, claims, header, address, allowed, signal, gone }, services);
 }
 
 /** Invocations under way end with their answers, which they may have to be told by a checkpoint. */
@@ -92,10 +102,10 @@ function isStopping(): AikiError {
   );
 }
 
-async function authorize(header: string | undefined, route: Route, authenticate: Authenticate): Promise<Caller> {
+async function authorize(credentials: Credentials, route: Route, authenticate: Authenticate): Promise<Caller> {
   if (route.scope === "public" || route.scope === "checkpoint") return NOBODY;
-  const caller = await authenticate(header);
-  if (!caller) throw unauthorized(header !== undefined);
+  const caller = await authenticate(credentials);
+  if (!caller) throw unauthorized(credentials.authorization !== undefined);
   if (!allows(caller.scope, route.scope)) throw forbidden(caller, route.scope);
   return caller;
 }

@@ -2,11 +2,11 @@
  * `aiki dev` takes no key, so it must not be reachable from the web pages that the developer visits: a page of another
  * origin, a name that was made to resolve to this machine (DNS rebinding), a form post.
  */
-import { AikiError } from "@aikirun/protocol";
+import { AikiError, SESSION_HEADER } from "@aikirun/protocol";
 import type { Route } from "./route.js";
 
 /** Throws `FOREIGN_HOST` or `FOREIGN_ORIGIN`. */
-export type Guard = (request: Request, route: Route) => void;
+export type Guard = (request: Request, route: Pick<Route, "path">) => void;
 
 /** Docker and WSL read these by another name of this machine; neither says nor does anything. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/.well-known/jwks.json", "/health"]);
@@ -30,6 +30,20 @@ export const loopbackOnly: Guard = (request, route) => {
   const site = request.headers.get("sec-fetch-site");
   if (site === "cross-site") throw new AikiError("FOREIGN_ORIGIN", "A web page of another site must not use aiki dev.");
 };
+
+/**
+ * Throws `FOREIGN_ORIGIN`. A cookie comes along with whatever page asks; the header comes only from a page of this origin,
+ * because any other has to ask first (Fetch, section 3.2), and nobody answers that.
+ */
+export function requireOwnPage(request: Request): void {
+  if (request.method === "GET" || request.method === "HEAD") return;
+  const site = request.headers.get("sec-fetch-site") ?? "same-origin";
+  if (request.headers.get(SESSION_HEADER) === "1" && site === "same-origin") return;
+  throw new AikiError(
+    "FOREIGN_ORIGIN",
+    `A request that changes something and is known by the session's cookie needs the header ${SESSION_HEADER}: 1, from a page of this origin. A program sends an API key instead.`,
+  );
+}
 
 function isLoopback(origin: string): boolean {
   if (!URL.canParse(origin)) return false;

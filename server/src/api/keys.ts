@@ -1,6 +1,7 @@
 /** API keys: how they look, and who a request comes from. Only a key's hash is stored. */
 import { AikiError, newId, sha256Hex } from "@aikirun/protocol";
 import type { KeyStore, StoredKey } from "../store/port.js";
+import type { Sessions } from "./sessions.js";
 
 export type Scope = StoredKey["scope"];
 
@@ -10,6 +11,19 @@ export interface Caller {
   readonly scope: Scope;
   /** The bootstrap key: makes keys for any namespace. */
   readonly everywhere: boolean;
+  /** How it is known. */
+  readonly by: "key" | "cookie" | "nothing";
+  /** Of a key, for a session to be made of it. */
+  readonly keyHash?: string;
+  readonly keyExpiresAt?: number | undefined;
+  /** Of a cookie. */
+  readonly sessionUntil?: number;
+}
+
+/** What a request says of who sent it: headers. */
+export interface Credentials {
+  readonly authorization?: string | undefined;
+  readonly cookie?: string | undefined;
 }
 
 const RANK: Record<Scope, number> = { read: 0, write: 1, admin: 2 };
@@ -48,15 +62,17 @@ function checksum(body: string): string {
 }
 
 /** Undefined: nobody known. */
-export type Authenticate = (authorization: string | undefined) => Promise<Caller | undefined>;
+export type Authenticate = (credentials: Credentials) => Promise<Caller | undefined>;
 
 /** `aiki dev` on loopback: whoever reaches it may do everything in the default namespace. */
-export const everyone: Authenticate = async () => ({ ns: "default", scope: "admin", everywhere: true });
+export const everyone: Authenticate = async () => ({ ns: "default", scope: "admin", everywhere: true, by: "nothing" });
 
 export interface AuthenticateOptions {
   readonly store: Pick<KeyStore, "findKey">;
   /** The bootstrap key of the settings. */
   readonly adminKey: string | undefined;
+  /** Absent: cookies say nothing. */
+  readonly sessions?: Pick<Sessions, "read">;
   readonly now: () => number;
 }
 
@@ -64,7 +80,7 @@ export interface AuthenticateOptions {
 const CACHED_FOR_MS = 30_000;
 const CACHED_KEYS = 10_000;
 
-export function authenticateWith({ store, adminKey, now }: AuthenticateOptions): Authenticate {
+export function authenticateWith({ store, adminKey, sessions, now }: AuthenticateOptions): Authenticate {
   const adminHash = adminKey === undefined ? undefined : sha256Hex(adminKey);
   const cache = new Map<string, { readonly key: StoredKey | undefined; readonly at: number }>();
   const find = async (hash: string): Promise<StoredKey | undefined> => {
@@ -77,17 +93,24 @@ export function authenticateWith({ store, adminKey, now }: AuthenticateOptions):
     cache.set(hash, { key, at });
     return key;
   };
-  return async (authorization) => {
-    const token = /^Bearer ([\x21-\x7e]{1,500})$/i.exec(authorization ?? "")?.[1];
-    if (token === undefined) return undefined;
-    // Hashes are compared, so that the time it takes says nothing about the key.
-    if (adminHash !== undefined && sha256Hex(token) === adminHash)
-      return { ns: "default", scope: "admin", everywhere: true };
-    if (!isApiKey(token)) return undefined;
-    const key = await find(sha256Hex(token));
+  /** Hashes are compared, so that the time it takes says nothing about the key. */
+  const callerOf = async (keyHash: string): Promise<Caller | undefined> => {
+    if (keyHash === adminHash) return { ns: "default", scope: "admin", everywhere: true, by: "key", keyHash };
+    const key = await find(keyHash);
     if (!key || key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now()))
       return undefined;
-    return { ns: key.ns, scope: key.scope, everywhere: false };
+    return { ns: key.ns, scope: key.scope, everywhere: false, by: "key", keyHash, keyExpiresAt: key.expiresAt };
+  };
+  return async ({ authorization, cookie }) => {
+    if (authorization === undefined) {
+      const session = await sessions?.read(cookie);
+      const caller = session && (await callerOf(session.keyHash));
+      return caller && { ...caller, by: "cookie", sessionUntil: session.expiresAt };
+    }
+    const token = /^Bearer ([\x21-\x7e]{1,500})$/i.exec(authorization)?.[1];
+    if (token === undefined) return undefined;
+    const keyHash = sha256Hex(token);
+    return keyHash === adminHash || isApiKey(token) ? callerOf(keyHash) : undefined;
   };
 }
 

@@ -13,6 +13,8 @@ export interface Call<Params, Query, Body> {
   readonly claims: CheckpointClaims | undefined;
   /** One of the request, by its lower-case name. */
   header(name: string): string | undefined;
+  /** Where the request came from; empty where nobody knows. */
+  readonly address: string;
   /** Whether the caller is still who it was, and may read: for answers that last. */
   allowed(): Promise<boolean>;
   /** Aborts when the client went away or the server stops. Made when asked for: most routes answer before that. */

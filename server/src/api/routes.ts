@@ -7,9 +7,12 @@ import { endpointRoutes } from "./endpoints.js";
 import { eventRoutes } from "./events.js";
 import { keyRoutes } from "./key-routes.js";
 import { liveRoutes } from "./live-runs.js";
+import { pushRoutes } from "./pushes.js";
 import type { Route } from "./route.js";
 import { runRoutes } from "./runs.js";
 import { scheduleRoutes } from "./schedules.js";
+import { sessionRoutes } from "./session-routes.js";
+import { statsRoutes } from "./stats.js";
 import { systemRoutes } from "./system.js";
 import { workerRoutes } from "./workers.js";
 
@@ -17,6 +20,7 @@ export const routes: readonly Route[] = [
   // Before the routes of one run, whose id could be any text.
   ...countRoutes,
   ...runRoutes,
+  ...pushRoutes,
   ...liveRoutes,
   ...controlRoutes,
   ...bulkRoutes,
@@ -25,6 +29,8 @@ export const routes: readonly Route[] = [
   ...scheduleRoutes,
   ...workerRoutes,
   ...endpointRoutes,
+  ...statsRoutes,
+  ...sessionRoutes,
   ...keyRoutes,
   ...systemRoutes(() => routes),
 ];

@@ -143,6 +143,7 @@ export async function startOne(
   });
   switch (outcome.type) {
     case "created":
+      services.observer?.started(ns, 1);
       if (outcome.held) dispatcher.accept(outcome.held);
       else announce(run, services);
       return { run: outcome.run, existing: false };

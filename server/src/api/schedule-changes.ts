@@ -92,7 +92,7 @@ export async function trigger(
   ns: string,
   id: string,
   runId: string,
-  { store, dispatcher }: Services,
+  { store, dispatcher, observer }: Services,
 ): Promise<TriggerScheduleResult> {
   return changing(async () => {
     const schedule = found(id, await store.getSchedule(ns, id));
@@ -107,6 +107,7 @@ export async function trigger(
     }
     const firing = fireNow(schedule, runId);
     if (!(await store.fire(firing))) return undefined;
+    observer?.started(ns, firing.runIds.length);
     dispatcher.wake({ ns, runIds: firing.runIds });
     if (firing.cancels !== undefined) dispatcher.cancelSent(ns, firing.cancels);
     const started = firing.runIds.length > 0;

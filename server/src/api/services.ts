@@ -3,12 +3,15 @@ import type { CheckpointTokens } from "../dispatch/checkpoint-token.js";
 import type { Dispatcher } from "../dispatch/dispatcher.js";
 import type { Hub } from "../dispatch/hub.js";
 import type { SigningKeys } from "../dispatch/keys.js";
+import type { Observer } from "../dispatch/observer.js";
 import type { Registration } from "../dispatch/registration.js";
 import type { Endpoints } from "../dispatch/registry.js";
 import type { Schedules } from "../dispatch/schedules.js";
 import type { Schemas } from "../dispatch/schemas.js";
 import type { Store } from "../store/port.js";
+import type { Authenticate } from "./keys.js";
 import type { Metrics } from "./metrics.js";
+import type { FailedSignIns, Sessions } from "./sessions.js";
 
 export interface Services {
   readonly store: Store;
@@ -39,9 +42,17 @@ export interface Services {
   readonly schemas: Pick<Schemas, "checkInput" | "checkEvent" | "coverEvent">;
   readonly registration: Registration;
   readonly signingKeys: SigningKeys;
+  /** Absent: nobody has to sign in. */
+  readonly signIn?: {
+    readonly sessions: Pick<Sessions, "begin">;
+    readonly failures: FailedSignIns;
+    readonly authenticate: Authenticate;
+  };
   /** Absent: pushes carry no checkpoint access. */
   readonly checkpoints?: CheckpointTokens;
   readonly metrics: Metrics;
+  /** Is told of runs that are started here. */
+  readonly observer?: Pick<Observer, "started">;
   /** Lease of a run that is inserted already held by this process. */
   readonly leaseMs: number;
   readonly version: string;

@@ -91,7 +91,7 @@ async function answer(
     return next !== undefined;
   };
   const seat = last ? undefined : { worker, give, leave: () => {} };
-  const recorded = await dispatcher.answer(ns, push, outcome, { seat, versionTimeoutMs: timeoutMs });
+  const recorded = await dispatcher.answer(ns, push, outcome, { worker, seat, versionTimeoutMs: timeoutMs });
   return { outcome: recorded ? "recorded" : "stale", ...(next && { next }) };
 }
 

@@ -118,6 +118,33 @@ export interface NewRun {
   readonly trigger: { readonly delayMs: number } | { readonly at: number } | undefined;
 }
 
+/** A push that is over, as it is remembered. */
+export interface PushMark {
+  readonly id: string;
+  /** Of the endpoint, or of the worker. */
+  readonly endpointId: string;
+  /** The sequence that it went out under. */
+  readonly seq: number;
+  readonly durationMs: number;
+  /** 1, and one more for each delivery in a row that had failed before it. */
+  readonly delivery: number;
+  /** Commits that it made on its way. */
+  readonly checkpoints: number;
+}
+
+/** One that is remembered for itself, because no commit does. */
+export interface NotedPush {
+  readonly ns: string;
+  readonly runId: string;
+  readonly gen: number;
+  /** When it was over. */
+  readonly at: number;
+  readonly push: PushMark;
+  /** Absent: what it brought is written. */
+  readonly code?: string;
+  readonly message?: string;
+}
+
 /** How a run goes on after a commit. */
 export type Next =
   /**
@@ -160,6 +187,8 @@ export interface Commit {
   readonly trouble: Trouble | undefined;
   readonly children: readonly NewChild[];
   readonly messages: readonly NewMessage[];
+  /** The push that brought this. */
+  readonly push?: PushMark;
   readonly next: Next;
 }
 

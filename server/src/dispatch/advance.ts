@@ -5,9 +5,10 @@
 import type { ExecuteAnswer, ExecuteRequest, HeldPush } from "@aikirun/protocol";
 import { decide } from "../core/decide.js";
 import type { DeliveryOutcome, Route } from "./delivery.js";
-import { type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
+import { codeOf, type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
 import type { Hold, Sent } from "./hold.js";
 import { ENDED, LOST, type Outcome } from "./outcome.js";
+import { deliveryOf, noteEnd, noteFirst } from "./push-end.js";
 import { pause } from "./timers.js";
 
 /** `suspended`: the run was parked by a `waiting` answer, so that without news nothing is pushed. */
@@ -85,8 +86,21 @@ async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
 /** What a delivery brought, unless it is to be made again (`held`). */
 async function settle(hold: Hold, delivered: Delivered): Promise<ExecuteAnswer | "held" | "again" | Outcome> {
   if (delivered === "again" || "runId" in delivered || isOutcome(delivered)) return delivered;
-  return delivered.type === "history_needed" || delivered.type === "too_large" ? "held" : recover(hold, delivered);
+  if (delivered.type !== "history_needed" && delivered.type !== "too_large") return recover(hold, delivered);
+  noteEnd(hold, UNREAD[delivered.type]);
+  return "held";
 }
+
+const UNREAD = {
+  history_needed: {
+    code: "HISTORY_NEEDED",
+    message: "The endpoint no longer had the part of the history that was left out.",
+  },
+  too_large: {
+    code: "PAYLOAD_TOO_LARGE",
+    message: "The endpoint takes no body of this size; it is sent a smaller one.",
+  },
+};
 
 type Delivered =
   | ExecuteAnswer
@@ -119,19 +133,31 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
   }
   const request = hold.nextPush(route);
   hold.open(request.pushId);
+  noteFirst(hold);
+  const delivery = deliveryOf(hold);
+  let begunAt = timers.monotonic();
+  const begins = () => {
+    begunAt = timers.monotonic();
+  };
   const result = await hold
-    .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal))
+    .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal, begins))
     .finally(() => load.leave(route));
   const promised = typeof result === "object" && result.done.type === "callback" ? result.done.promise : undefined;
   if (promised && isFor(promised, hold)) return hold.leave(promised.deadlineMs);
   await hold.close();
+  const durationMs = Math.round(timers.monotonic() - begunAt);
+  const { endpointId } = route;
+  hold.pushed = { id: request.pushId, endpointId, seq: request.fence.seq, durationMs, delivery };
+  if (typeof result === "string") noteEnd(hold, result === "ended" ? undefined : CALLED_OFF);
   if (result === "ended") return ENDED;
   if (result === "lost") return LOST;
   if (result === "stop") return hold.release();
   // What was aborted may still run: its successor needs a generation of its own, and the cancel, or the time, is read.
   if (result === "cancel") return hold.retake();
-  return accept(hold, { endpointId: route.endpointId, request }, result.done);
+  return accept(hold, { endpointId, request }, result.done);
 }
+
+const CALLED_OFF = { code: "ABORTED", message: "The push was called off before its answer came." };
 
 async function accept(hold: Hold, sent: Sent | undefined, outcome: DeliveryOutcome): Promise<Delivered> {
   const { warm } = hold.shared;
@@ -157,7 +183,9 @@ async function accept(hold: Hold, sent: Sent | undefined, outcome: DeliveryOutco
     if (reloaded !== "again") return reloaded;
   }
   const spent = isSpent(answer, sent?.request);
-  if (answer.seq === hold.state.fence.seq && spent !== "perhaps") return spent ? "again" : answer;
+  if (answer.seq === hold.state.fence.seq && spent === false) return answer;
+  noteEnd(hold);
+  if (answer.seq === hold.state.fence.seq && spent === true) return "again";
   // What is written counts: it repeats a checkpoint that was written and never acknowledged, or it brings nothing, and
   // only who handed the push out knows whether its checkpoints did.
   const refenced = await hold.refence();
@@ -191,6 +219,7 @@ async function recover(hold: Hold, failure: Failure): Promise<"again" | Outcome>
   const now = shared.store.now().latest;
   const verdict = judge(failure, { before: hold.state.trouble, at: now, random: timers.random(), settings });
   const { trouble } = verdict;
+  noteEnd(hold, { code: codeOf(failure), message: failure.message });
   hold.state.trouble = trouble;
   if (verdict.type === "stalled") return hold.park("stalled", null, trouble);
   if (verdict.type === "unserved" || verdict.delayMs > settings.holdMs) {

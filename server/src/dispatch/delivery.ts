@@ -24,8 +24,14 @@ export interface Delivery {
   forWorker?(ns: string, request: ExecuteRequest): ExecuteRequest;
   /** Does beforehand, for a push that will probably be sent, what does not need the network. */
   prepare?(route: Route, ns: string, request: ExecuteRequest): void;
-  /** Never throws. `signal` aborts the push (cancel, shutdown). */
-  deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome>;
+  /** Never throws. `signal` aborts the push (cancel, shutdown). `begins` is called when it has waited for its turn. */
+  deliver(
+    route: Route,
+    ns: string,
+    request: ExecuteRequest,
+    signal: AbortSignal,
+    begins?: () => void,
+  ): Promise<DeliveryOutcome>;
   /** What is served in a namespace instead, for the message that a run without a route shows. */
   served?(ns: string): readonly { readonly workflow: string; readonly version: string; readonly url: string }[];
 }

@@ -11,6 +11,7 @@ import type { Desk, WorkerPoll } from "./desk.js";
 import type { Hold, Shared, Woken } from "./hold.js";
 import { Holdings } from "./holdings.js";
 import type { Hub } from "./hub.js";
+import type { Observer } from "./observer.js";
 import type { Outcome } from "./outcome.js";
 import type { DispatchSettings } from "./settings.js";
 import { pause, type Timers } from "./timers.js";
@@ -21,6 +22,7 @@ export interface DispatcherOptions {
   readonly settings?: Partial<DispatchSettings>;
   readonly timers?: Timers;
   readonly hub?: Hub;
+  readonly observer?: Observer | undefined;
   /** What nobody expected: a bug, or a store that answers nonsense. The run is left to its lease. */
   readonly onError?: (error: unknown, runId: string | undefined) => void;
 }

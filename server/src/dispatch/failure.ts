@@ -24,6 +24,12 @@ export interface Circumstances {
   readonly settings: DispatchSettings;
 }
 
+/** What a person looks it up by. */
+export function codeOf(failure: Failure): string {
+  if (failure.type === "failed") return failure.code;
+  return { diverged: "NON_DETERMINISM", not_served: "WORKFLOW_NOT_SERVED", busy: "BUSY" }[failure.type];
+}
+
 export function judge(failure: Failure, { before, at, random, settings }: Circumstances): Verdict {
   switch (failure.type) {
     case "diverged": {

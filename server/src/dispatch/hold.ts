@@ -14,7 +14,9 @@ import type { Desk, Seat } from "./desk.js";
 import type { Heads } from "./heads.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
+import type { Observer } from "./observer.js";
 import { BACKGROUND, ENDED, LOST, leaseWithin, type Outcome } from "./outcome.js";
+import { markOf, noteEnd, type OpenPush } from "./push-end.js";
 import { isNextPush, type PreparedPush, pushRequest } from "./push-request.js";
 import type { DispatchSettings } from "./settings.js";
 import { pause, type Timers } from "./timers.js";
@@ -41,6 +43,7 @@ export interface Shared {
   readonly abort: AbortSignal;
   /** Called with it. Hundreds of holds would be as many listeners of one signal, which Node 20 takes for a leak. */
   readonly stops: Set<() => void>;
+  readonly observer: Observer | undefined;
 }
 
 /** Runs that were made due. */
@@ -57,6 +60,7 @@ export interface Sent {
 }
 
 const STORE_RETRY_MOST_MS = 1_000;
+const TOO_LATE = { code: "CHECKPOINT_STALE", message: "The run had moved on when its answer came to be written." };
 
 export class Hold {
   readonly shared: Shared;
@@ -67,6 +71,8 @@ export class Hold {
   seat: Seat | undefined;
   /** The time limit of the run's version, once somebody has told it. */
   knownTimeoutMs: number | undefined;
+  /** The push whose answer is being dealt with. */
+  pushed: OpenPush | undefined;
   /** What a worker was handed last. */
   handed: Sent | undefined;
   /** Nobody here waits for what is under way of it. */
@@ -111,12 +117,15 @@ export class Hold {
     const { state, shared } = this;
     const decided = commitOf(state, decision, shared.timers.newId("push"), trouble);
     const retakes = this.retakes && decided.next.type === "keep";
-    const commit: Commit = retakes ? { ...decided, next: { type: "keep", retakes } } : decided;
+    const commit: Commit = { ...decided, ...markOf(this), ...(retakes && { next: { type: "keep", retakes } }) };
     const outcome = await this.#commit(commit);
+    if (outcome.type === "fenced") noteEnd(this, TOO_LATE);
     if (outcome.type === "lost") return LOST;
     if (outcome.type === "fenced") return "fenced";
     if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
+    this.pushed = undefined;
     settle(state, decision, trouble);
+    if (commit.children.length > 0) shared.observer?.started(commit.ns, commit.children.length);
     if (retakes) this.retakes = false;
     const woken = [...commit.children.map(({ facts }) => facts.id), ...commit.messages.map(({ runId }) => runId)];
     if (woken.length > 0) shared.wake({ ns: commit.ns, runIds: woken });
@@ -124,6 +133,7 @@ export class Hold {
     this.mail = [];
     const unread = outcome.mailSeq > commit.seen;
     const { next } = commit;
+    if (next.type === "end") shared.observer?.ended(commit.ns, next.status);
     if (next.type === "end") return this.#ended(commit);
     if (next.type === "park") return this.#parked(commit, next.dueAt, unread);
     shared.hub.notify(commit.ns, commit.runId, false);

@@ -14,7 +14,9 @@ import { Heads } from "./heads.js";
 import { Hold, type Shared } from "./hold.js";
 import { Hub } from "./hub.js";
 import { EndpointLoad } from "./load.js";
+import type { Observer } from "./observer.js";
 import { leaseWithin, type Outcome } from "./outcome.js";
+import { broughtPush } from "./push-end.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "./settings.js";
 import { pause, realTimers, type Timers } from "./timers.js";
 import { WarmRuns } from "./warmth.js";
@@ -25,6 +27,7 @@ export interface HoldingsOptions extends Pick<Shared, "wake" | "draining"> {
   readonly settings?: Partial<DispatchSettings>;
   readonly timers?: Timers;
   readonly hub?: Hub;
+  readonly observer?: Observer | undefined;
   /** A cancel was sent to a run that is not held here. */
   readonly cancelSent: (ns: string, runId: string) => void;
   /** A holding has ended; `outcome` undefined: by an error, and the run is left to its lease. */
@@ -58,6 +61,7 @@ export class Holdings {
       draining,
       abort: this.#abort.signal,
       stops: new Set(),
+      observer: options.observer,
     };
     this.#guests = new Guests(this.shared);
   }
@@ -110,7 +114,15 @@ export class Holdings {
     ns: string,
     push: HeldPush,
     outcome: DeliveryOutcome,
-    { seat, versionTimeoutMs }: { readonly seat: Seat | undefined; readonly versionTimeoutMs: number | undefined },
+    {
+      worker,
+      seat,
+      versionTimeoutMs,
+    }: {
+      readonly worker: string;
+      readonly seat: Seat | undefined;
+      readonly versionTimeoutMs: number | undefined;
+    },
   ): Promise<boolean> {
     const key = keyOf(ns, push.runId);
     // The same answer again, while the first is being written.
@@ -121,6 +133,7 @@ export class Holdings {
     hold.knownTimeoutMs ??= versionTimeoutMs;
     this.#held.set(key, hold);
     const sent = hold.handed?.request.pushId === push.pushId ? hold.handed : undefined;
+    hold.pushed = broughtPush(hold, push.pushId, worker);
     const ended = await this.#advance(key, hold, advanceFrom(hold, sent, outcome));
     return ended !== undefined && ended.type !== "lost";
   }
@@ -137,6 +150,9 @@ export class Holdings {
     if (typeof hold === "string") return hold;
     if (isHeld()) return "early";
     this.#held.set(key, hold);
+    // Whoever serves the version now has most likely brought it.
+    const route = this.shared.delivery.route(hold.state.facts);
+    if (route) hold.pushed = broughtPush(hold, push.pushId, route.endpointId);
     return new Promise((resolve) => {
       hold.goesOn = () => resolve("taken");
       void this.#advance(key, hold, advanceFrom(hold, undefined, outcome)).then((ended) =>

@@ -29,7 +29,11 @@ export interface PushOptions {
   /** Called when an answer gives reason to ask the endpoint who it is now: see `Health`. */
   readonly doubt: (endpointId: string, reason: Doubt) => void;
   /** For metrics. */
-  readonly observe?: (outcome: DeliveryOutcome, elapsedMs: number) => void;
+  readonly observe?: (
+    outcome: DeliveryOutcome,
+    elapsedMs: number,
+    endpoint: Pick<LiveEndpoint["stored"], "ns" | "id">,
+  ) => void;
 }
 
 /** `changed`: it states another manifest or does not serve a version. `refused`: it, or its host, did not let a push in. */
@@ -77,17 +81,24 @@ export class Pusher implements Delivery {
     this.#signed.set(request, signed);
   }
 
-  async deliver(route: Route, ns: string, request: ExecuteRequest, signal: AbortSignal): Promise<DeliveryOutcome> {
+  async deliver(
+    route: Route,
+    ns: string,
+    request: ExecuteRequest,
+    signal: AbortSignal,
+    begins?: () => void,
+  ): Promise<DeliveryOutcome> {
     const endpoint = this.#options.endpoints.get(route.endpointId);
     if (!endpoint) return { type: "not_served", message: `The endpoint ${route.endpointId} was removed.` };
     const waiting = endpoint.slots.acquire(signal);
     if (waiting && !(await waiting)) return CALLED_OFF;
     // Tokens last only so long.
     if (waiting) this.#signed.delete(request);
+    begins?.();
     const startedAt = performance.now();
     const outcome = await this.#push(endpoint, ns, request, signal);
     endpoint.slots.release(outcome.type === "busy" ? "busy" : isWell(outcome) ? "ok" : "other");
-    this.#options.observe?.(outcome, performance.now() - startedAt);
+    this.#options.observe?.(outcome, performance.now() - startedAt, endpoint.stored);
     return outcome;
   }
 

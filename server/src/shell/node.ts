@@ -1,6 +1,7 @@
 /** The orchestrator on Node: `aiki dev` and `aiki start`. */
 import { readFile } from "node:fs/promises";
 import { AikiError } from "@aikirun/protocol";
+import type { HttpBindings } from "@hono/node-server";
 import type { JWK } from "jose";
 import { openSigningKeys, pinnedSigningKey, type SigningKeys } from "../dispatch/keys.js";
 import { type Seal, sealWith } from "../dispatch/seal.js";
@@ -11,6 +12,7 @@ import type { Store } from "../store/port.js";
 import { migrate as migrateDatabase, pendingMigrations as pendingIn } from "../store/postgres/migrate.js";
 import { raiseEpoch as raiseEpochOf } from "../store/postgres/restored.js";
 import { openPostgresStore } from "../store/postgres/store.js";
+import { diskAssets } from "./disk-assets.js";
 import { invalid, type Settings } from "./env.js";
 import { jsonLog } from "./json-log.js";
 import { type Listening, listen } from "./listen.js";
@@ -32,6 +34,8 @@ export interface ServerOptions {
   readonly store?: Store;
   /** The project's folder, which another `aiki dev` names when it finds the port taken. */
   readonly folder?: string;
+  /** The folder of the built dashboard. Default: where the build of this package puts it. */
+  readonly dashboard?: string;
   /** Default: JSON lines on standard error. */
   readonly log?: Log;
 }
@@ -40,6 +44,8 @@ export interface RunningServer {
   /** `http://localhost:9850`, or `AIKI_PUBLIC_URL`. */
   readonly url: string;
   readonly port: number;
+  /** Whether the dashboard was built, and is served at `/`. */
+  readonly hasDashboard: boolean;
   /** One sentence for each way in which a crash of the database's machine may lose data. */
   readonly warnings: readonly string[];
   /** Calls `ended` for every run that this process brings to its end. Returns what stops it. */
@@ -76,6 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       connections: settings.AIKI_ENDPOINT_CONNECTIONS ?? ENDPOINT_CONNECTIONS,
     });
     closers.push(() => exchange.close());
+    const assets = await diskAssets(options.dashboard);
     let listening: Listening | undefined;
     const publicUrl = () => settings.AIKI_PUBLIC_URL ?? `http://localhost:${listening?.port ?? settings.PORT}`;
     const aiki = await orchestrator({
@@ -92,6 +99,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
       version: await ownVersion(),
       ...(options.folder !== undefined && { self: { pid: process.pid, folder: options.folder } }),
+      assets,
+      addressOf: ({ env }) => (env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
       log,
     });
     const host = settings.AIKI_HOST ?? (mode === "dev" ? "127.0.0.1" : "::");
@@ -101,6 +110,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       url: publicUrl(),
       port: listening.port,
+      hasDashboard: assets !== undefined,
       warnings,
       onRunEnd: (ended) => aiki.dispatcher.hub.watchEnds(ended),
       close: closeAll,

@@ -1,16 +1,20 @@
 /** Puts an orchestrator together from what a runtime brings: a store, a way to speak HTTP, a signer, a seal. */
 import type { Hono } from "hono";
-import { createApp } from "../api/app.js";
+import { type AppOptions, createApp } from "../api/app.js";
 import { type Guard, loopbackOnly } from "../api/guard.js";
 import { authenticateWith, everyone } from "../api/keys.js";
 import { Metrics } from "../api/metrics.js";
+import { type Assets, Pages } from "../api/pages.js";
 import type { Services } from "../api/services.js";
+import { FailedSignIns, Sessions } from "../api/sessions.js";
 import { checkWith } from "../dispatch/check.js";
 import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
+import type { DeliveryOutcome } from "../dispatch/delivery.js";
 import { describeWith } from "../dispatch/describe.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { Health } from "../dispatch/health.js";
 import type { SigningKeys } from "../dispatch/keys.js";
+import { Observation } from "../dispatch/observation.js";
 import { Pusher } from "../dispatch/push.js";
 import { Registration } from "../dispatch/registration.js";
 import { Endpoints } from "../dispatch/registry.js";
@@ -46,6 +50,10 @@ export interface OrchestratorParts {
   readonly registrationsPerMinute: number;
   readonly version: string;
   readonly self?: Services["self"];
+  /** The dashboard's files, when they were built. */
+  readonly assets?: Assets | undefined;
+  /** Where a request came from: for limits by address. */
+  readonly addressOf?: AppOptions["addressOf"];
   readonly log: Log;
 }
 
@@ -60,6 +68,11 @@ export interface Orchestrator {
 const REFRESH_ENDPOINTS_MS = 3_000;
 const REFRESH_KEYS_MS = 30_000;
 const WAKE_AGAIN_MS = 1_000;
+const FLUSH_PUSHES_MS = 500;
+/** What happened longer ago than this is on every page. */
+const FLUSH_COUNTS_MS = 10_000;
+/** Without a usable answer. */
+const FAILED_PUSHES: ReadonlySet<DeliveryOutcome["type"]> = new Set(["failed", "busy", "not_served", "diverged"]);
 /** A cold start may compile the whole application before it answers. */
 const DESCRIBE_MS = 30_000;
 /** All replays of a check, and one of them. */
@@ -75,6 +88,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const now = Date.now;
   const dev = parts.auth === undefined;
   const metrics = new Metrics();
+  const observation = new Observation(store);
   const woken = () => dispatcher.wake();
   const endpoints = new Endpoints({
     store,
@@ -105,11 +119,15 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     ...(checkpoints && { workerCheckpoints: checkpoints }),
     ...(reachable && { checkpoints: reachable }),
     doubt: (endpointId, reason) => health.doubt(endpointId, reason),
-    observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
+    observe: (outcome, elapsedMs, { ns, id }) => {
+      metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs);
+      observation.pushed(ns, id, FAILED_PUSHES.has(outcome.type), elapsedMs);
+    },
   });
   const dispatcher = new Dispatcher({
     store,
     delivery,
+    observer: observation,
     settings: parts.dispatch,
     onError: (error, runId) => log.error("a run could not be advanced", { run: runId, reason: textOf(error) }),
   });
@@ -117,6 +135,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     store,
     settings: parts.dispatch,
     fired: ({ ns, runIds, cancels }) => {
+      observation.started(ns, runIds.length);
       dispatcher.wake({ ns, runIds });
       if (cancels !== undefined) dispatcher.cancelSent(ns, cancels);
     },
@@ -137,6 +156,10 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     perMinute,
   });
   const stopping = new AbortController();
+  const sessions = new Sessions(seal, now);
+  const authenticate = parts.auth
+    ? authenticateWith({ store, adminKey: parts.auth.adminKey, sessions, now })
+    : everyone;
   const services: Services = {
     store,
     dispatcher,
@@ -145,16 +168,25 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     schemas,
     registration,
     signingKeys,
+    ...(parts.auth && { signIn: { sessions, failures: new FailedSignIns(now), authenticate } }),
     ...(checkpoints && { checkpoints }),
     metrics,
+    observer: observation,
     leaseMs: parts.dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs,
     version: parts.version,
     ...(parts.self && { self: parts.self }),
     now,
   };
   const guard: { guard?: Guard } = dev ? { guard: loopbackOnly } : {};
-  const authenticate = parts.auth ? authenticateWith({ store, adminKey: parts.auth.adminKey, now }) : everyone;
-  const app = createApp({ services, authenticate, ...guard, log, stopping: stopping.signal });
+  const app = createApp({
+    services,
+    authenticate,
+    ...guard,
+    ...(parts.addressOf && { addressOf: parts.addressOf }),
+    ...(parts.assets && { pages: new Pages(parts.assets) }),
+    log,
+    stopping: stopping.signal,
+  });
 
   const readEndpoints = async () => {
     await endpoints.refresh();
@@ -169,10 +201,13 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       dispatcher.start();
       schedules.start();
       const failed = (what: string) => (error: unknown) => {
-        if (!(error instanceof StoreUnavailable)) log.warn(`${what} could not be read`, { reason: textOf(error) });
+        if (!(error instanceof StoreUnavailable))
+          log.warn(`${what} could not be brought up to date`, { reason: textOf(error) });
       };
       tasks.push(every(REFRESH_ENDPOINTS_MS, readEndpoints, failed("the endpoints")));
       tasks.push(every(REFRESH_KEYS_MS, () => signingKeys.refresh(), failed("the signing keys")));
+      tasks.push(every(FLUSH_PUSHES_MS, () => observation.flushPushes(), failed("pushes")));
+      tasks.push(every(FLUSH_COUNTS_MS, () => observation.flushCounts(), failed("statistics")));
     },
     async stop(graceMs) {
       for (const cancel of tasks) cancel();
@@ -180,6 +215,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       health.stop();
       await schedules.stop();
       await dispatcher.stop(graceMs);
+      await Promise.allSettled([observation.flushPushes(), observation.flushCounts()]);
     },
   };
 }

@@ -1,10 +1,10 @@
 /** One run in the memory store: the actor row, its cold row, mailbox and records together. */
 import type { Fence, HistoryRecord, JsonValue, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
-import { runAttemptOf } from "@aikirun/protocol/canonical";
+import { LIMITS, runAttemptOf } from "@aikirun/protocol/canonical";
 import { RUN_KEY } from "../core/draft.js";
 import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../core/run.js";
 import { statusAfter } from "../core/status.js";
-import type { Unserved } from "./port.js";
+import type { KeptPush, Unserved } from "./port.js";
 
 export interface Row {
   readonly facts: RunFacts;
@@ -36,6 +36,8 @@ export interface Row {
   /** Instant and generation of each record's commit, by position. */
   readonly recordedAt: number[];
   readonly recordGen: number[];
+  /** Newest last. */
+  pushes: readonly KeptPush[];
   end: End | undefined;
 }
 
@@ -76,6 +78,7 @@ export function newRow(facts: RunFacts, requestHash: string, serial: number, epo
     records: [],
     recordedAt: [],
     recordGen: [],
+    pushes: [],
     end: undefined,
   };
 }
@@ -153,6 +156,10 @@ export function reopen(row: Row, epoch: number, eventId: string, now: number): v
   row.records.push({ n: row.records.length + 1, kind: "run", key: RUN_KEY, value });
   row.recordedAt.push(now);
   row.recordGen.push(row.gen);
+}
+
+export function keepPush(row: Row, push: KeptPush): void {
+  row.pushes = [...row.pushes, push].sort((a, b) => a.at - b.at).slice(-LIMITS.keptPushes);
 }
 
 export function mailAfter(row: Row, after: number): Mail[] {

@@ -2,7 +2,7 @@
  * Runs in memory. Every verb is one synchronous step, and so as atomic as one statement of Postgres; `claim` is two,
  * because the mail is read by the statement after the one that takes the lease.
  */
-import { type Run, type RunStatus, type RunSummary, runStatusSchema } from "@aikirun/protocol";
+import type { Run, RunStatus, RunSummary } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, NewChild, NewMessage, NewRun, RunFacts } from "../core/run.js";
 import { reasonOf, statusAfter } from "../core/status.js";
@@ -11,6 +11,7 @@ import {
   isClaimable,
   isLive,
   isUnserved,
+  keepPush,
   mailAfter,
   newRow,
   type Row,
@@ -20,7 +21,7 @@ import {
   toLoaded,
   waitsFor,
 } from "./memory-row.js";
-import { countByVersion, matches, sample, toRun, toSummary } from "./memory-view.js";
+import { countByStatus, countByVersion, matches, sample, toRun, toSummary } from "./memory-view.js";
 import type {
   AppendOutcome,
   AppendWhereOutcome,
@@ -327,11 +328,10 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async countByStatus(ns: string, most: number): Promise<{ status: RunStatus; count: number; more: boolean }[]> {
-    const own = [...this.rows.values()].filter(({ facts }) => facts.ns === ns);
-    return runStatusSchema.options.map((status) => {
-      const all = own.filter((row) => row.status === status).length;
-      return { status, count: Math.min(all, most), more: all > most };
-    });
+    return countByStatus(
+      [...this.rows.values()].filter(({ facts }) => facts.ns === ns),
+      most,
+    );
   }
 
   async countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]> {
@@ -448,6 +448,7 @@ export class MemoryRuns implements RunStore, RunQueries {
       row.recordedAt.push(now);
       row.recordGen.push(row.gen);
     }
+    if (commit.push) keepPush(row, { gen: row.gen, at: now, push: commit.push });
     const { next } = commit;
     if (commit.records.length > 0 || next.type === "park") row.tries = 0;
     row.status = statusAfter(row.status, reasonOf(next));

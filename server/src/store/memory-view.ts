@@ -1,5 +1,5 @@
 /** What the outside sees of a run in memory. */
-import type { Run, RunSummary } from "@aikirun/protocol";
+import { type Run, type RunStatus, type RunSummary, runStatusSchema } from "@aikirun/protocol";
 import { runAttemptOf } from "@aikirun/protocol/canonical";
 import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
@@ -33,7 +33,7 @@ export function toRun(row: Row): Run {
     runAttempt: runAttemptOf(row.records),
     records: row.records.length,
     ...(parked && row.dueAt !== null ? { nextAt: row.dueAt } : {}),
-    waitsFor: end ? [] : waitsOfRun(row.records, facts, row.trouble),
+    waitsFor: end ? [] : waitsOfRun(row.records, { ...facts, status: row.status }, row.trouble),
     ...(row.trouble ? { trouble: row.trouble } : {}),
   };
 }
@@ -67,6 +67,16 @@ export function countByVersion(rows: readonly Row[]): { workflow: string; versio
     counts.set(`${workflow}@${version}`, { ...known, count: known.count + 1 });
   }
   return [...counts.values()];
+}
+
+export function countByStatus(
+  rows: readonly Row[],
+  most: number,
+): { status: RunStatus; count: number; more: boolean }[] {
+  return runStatusSchema.options.map((status) => {
+    const all = rows.filter((row) => row.status === status).length;
+    return { status, count: Math.min(all, most), more: all > most };
+  });
 }
 
 /** Equal parts of a version's runs, of which each gives one; a power of two. */

@@ -1,7 +1,10 @@
 /** The store in memory: for tests, the simulation and virtual time. Nothing survives the process. */
+
+import { countDue, memoryPushes } from "./memory-pushes.js";
 import { EPOCH, MemoryKeys, MemoryRegistry } from "./memory-registry.js";
 import { MemoryRuns, type MemoryStoreOptions } from "./memory-runs.js";
 import { MemorySchedules } from "./memory-schedules.js";
+import { MemoryStats } from "./memory-stats.js";
 import type { RunQueries, RunStore, ScheduleStore, Store } from "./port.js";
 
 export type { MemoryStoreOptions } from "./memory-runs.js";
@@ -13,9 +16,16 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 /** The whole port around runs that the caller keeps a hand on, as the simulation does. */
 export function assembleStore(runs: MemoryRuns, options: MemoryStoreOptions): Store {
   const registry = new MemoryRegistry();
+  const stats = new MemoryStats(() => runs.now().latest);
   const keys = new MemoryKeys(() => options.now?.() ?? Date.now());
   return {
     ...runVerbs(runs),
+    ...memoryPushes(runs),
+    addMinutes: (minutes, endpoints) => stats.addMinutes(minutes, endpoints),
+    readMinutes: (ns, span, stepMs) => stats.readMinutes(ns, span, stepMs),
+    readEndpointMinutes: (ns, id, span, stepMs) => stats.readEndpointMinutes(ns, id, span, stepMs),
+    busiestEndpoints: (ns, span, limit) => stats.busiestEndpoints(ns, span, limit),
+    countDue: async (most) => countDue(runs, most),
     ...scheduleVerbs(new MemorySchedules(runs, options)),
     saveEndpoint: (endpoint, takeOver) => registry.saveEndpoint(endpoint, takeOver),
     markEndpoint: (ns, id, status, trouble) => registry.markEndpoint(ns, id, status, trouble),

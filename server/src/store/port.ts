@@ -6,15 +6,16 @@
  * Throws `StoreUnavailable` when the outcome is unknown or the database is away; anything else is a bug.
  */
 import type { Endpoint, HistoryRecord, Manifest, Run, RunStatus, RunSummary } from "@aikirun/protocol";
+import type { Durations } from "../core/buckets.js";
 import type { Instant } from "../core/clock.js";
-import type { Commit, LoadedRun, Mail, MessageBody, NewMessage, NewRun, RunFacts } from "../core/run.js";
+import type { Commit, LoadedRun, Mail, MessageBody, NewMessage, NewRun, NotedPush, RunFacts } from "../core/run.js";
 import type { Firing, ScheduleState } from "../core/schedule.js";
 
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
 }
 
-export interface Store extends RunStore, RunQueries, ScheduleStore, Registry, KeyStore {
+export interface Store extends RunStore, RunQueries, PushStore, StatsStore, ScheduleStore, Registry, KeyStore {
   /** Lets connections go after what is under way has ended. */
   close(): Promise<void>;
 }
@@ -176,6 +177,55 @@ export interface RunStore {
 
   /** The earliest `due_at` in the future among runs that nobody holds, to sleep until. */
   nextDueAt(): Promise<number | undefined>;
+}
+
+/** A push that is over, with what became of it. */
+export type KeptPush = Omit<NotedPush, "ns" | "runId">;
+
+export interface PushStore {
+  /** Remembers pushes that no commit has. Of each run the last `LIMITS.keptPushes`; one that is known is left as it is. */
+  notePushes(pushes: readonly NotedPush[]): Promise<void>;
+  /** The last of a run, newest first, with those that its commits remember. */
+  listPushes(ns: string, runId: string): Promise<KeptPush[]>;
+}
+
+/** What was counted in one namespace within one minute. */
+export interface Minute {
+  readonly ns: string;
+  /** When the minute begins. */
+  readonly at: number;
+  readonly started: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly pushesFailed: number;
+  readonly pushed: Durations;
+  /** From when runs were due until they were first pushed. */
+  readonly starts: Durations;
+  /** The most that were due and in nobody's hands. */
+  readonly backlog: number;
+}
+
+export interface EndpointMinute extends Pick<Minute, "ns" | "at" | "pushesFailed" | "pushed"> {
+  readonly endpointId: string;
+}
+
+/** From `from` up to, and without, `to`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface StatsStore {
+  /** Adds to what others counted in the same minutes, and forgets minutes older than `LIMITS.statsKeptMs`. */
+  addMinutes(minutes: readonly Minute[], endpoints: readonly EndpointMinute[]): Promise<void>;
+  /** Added up over steps; `at` is where a step begins. Steps without anything are left out. */
+  readMinutes(ns: string, span: Span, stepMs: number): Promise<Minute[]>;
+  readEndpointMinutes(ns: string, endpointId: string, span: Span, stepMs: number): Promise<EndpointMinute[]>;
+  /** Each endpoint's over the whole span, the busiest first. `at` is `span.from`. */
+  busiestEndpoints(ns: string, span: Span, limit: number): Promise<EndpointMinute[]>;
+  /** Runs that are due and in nobody's hands, by namespace; `most` are counted. Namespaces without any are left out. */
+  countDue(most: number): Promise<{ readonly ns: string; readonly due: number }[]>;
 }
 
 /** What a person says to a run. */

@@ -11,6 +11,7 @@ import { handingTests } from "./conformance/handing.js";
 import { keepingKeysTests } from "./conformance/keeping-keys.js";
 import { leasingTests } from "./conformance/leasing.js";
 import { mailingTests } from "./conformance/mailing.js";
+import { pushTests, statsTests } from "./conformance/observing.js";
 import { racingTests } from "./conformance/racing.js";
 import { registeringTests } from "./conformance/registering.js";
 import { retryingTests } from "./conformance/retrying.js";
@@ -40,6 +41,8 @@ export function storeConformance(name: string, makeArena: () => Promise<Arena>):
     describe("retry", () => retryingTests(given));
     describe("races", () => racingTests(given));
     describe("queries", () => askingTests(given));
+    describe("pushes", () => pushTests(given));
+    describe("statistics", () => statsTests(given));
     describe("schedules", () => schedulingTests(given));
     describe("endpoints", () => registeringTests(given));
     describe("keys", () => keepingKeysTests(given));

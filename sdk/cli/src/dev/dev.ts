@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { resolve, sep } from "node:path";
 import { client } from "@aikirun/client";
 import { AikiError } from "@aikirun/protocol/canonical";
-import { startServer } from "@aikirun/server";
+import { DASHBOARD_PORT, leadToDashboard, startServer } from "@aikirun/server";
 import { withDatabase } from "../database-fault.js";
 import { messageOf } from "../failure.js";
 import { say } from "../session.js";
@@ -43,6 +43,8 @@ export async function dev({ port, data, urls }: DevOptions): Promise<void> {
     const server = await withDatabase(startServer({ settings: serverSettings, mode: "dev", folder: here, log }));
     closers.push(() => server.close());
     closers.push(server.onRunEnd(runEnds(aiki)));
+    const leads = server.hasDashboard ? await leadToDashboard(server.url) : undefined;
+    if (leads) closers.push(() => leads.close());
 
     const ownPorts = [port, Number(new URL(database.url).port)];
     const finding = await findEndpoints({ aiki, report, urls, ownPorts, signal: stop.signal });
@@ -52,6 +54,7 @@ export async function dev({ port, data, urls }: DevOptions): Promise<void> {
       readyText({
         version: CLI_VERSION,
         url: server.url,
+        ...(server.hasDashboard && { dashboard: { alsoAt: leads ? DASHBOARD_PORT : undefined } }),
         data: database.embedded ? { folder: data } : { databaseUrl: database.url },
         endpoints: report.ready(),
         searched,

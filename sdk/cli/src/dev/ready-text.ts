@@ -1,4 +1,5 @@
 import type { Endpoint } from "@aikirun/protocol";
+import { DASHBOARD_PORT } from "@aikirun/server";
 import pc from "picocolors";
 import { printable } from "../text.js";
 import { portsText } from "./ports.js";
@@ -9,6 +10,8 @@ export type Data = { readonly folder: string } | { readonly databaseUrl: string 
 export interface Ready {
   readonly version: string;
   readonly url: string;
+  /** Absent: it was not built. */
+  readonly dashboard?: { readonly alsoAt: number | undefined };
   readonly data: Data;
   readonly endpoints: readonly Endpoint[];
   /** URLs that were named, or ports that are searched. */
@@ -16,16 +19,23 @@ export interface Ready {
 }
 
 /** What `aiki dev` prints once it accepts requests. Its line `aiki ready URL` is the one that machines wait for. */
-export function readyText({ version, url, data, endpoints, searched }: Ready): string {
+export function readyText({ version, url, dashboard, data, endpoints, searched }: Ready): string {
   const lines = [
     `${pc.bold(`aiki ${version}`)}  dev`,
     line("api", url, "no key needed from this machine"),
+    ...(dashboard ? [line("dashboard", url, leadsText(dashboard.alsoAt))] : []),
     dataLine(data),
     ...(endpoints.length > 0 ? endpoints.map(endpointLine) : [noEndpointLine(searched)]),
     `aiki ready ${url}`,
     `  next: ${nextStep(endpoints)}`,
   ];
   return lines.join("\n");
+}
+
+function leadsText(alsoAt: number | undefined): string {
+  return alsoAt === undefined
+    ? `port ${DASHBOARD_PORT}, which leads there, is used by another program`
+    : `also from http://localhost:${alsoAt}`;
 }
 
 /** `endpoint   http://localhost:3000/api/aiki next · hello@1.0.0` */

@@ -86,18 +86,27 @@ export interface Fault {
   readonly missing?: boolean;
 }
 
-/** The last word is the endpoint's; this one comes while somebody types. The validator is loaded when it is needed. */
+/**
+ * The last word is the endpoint's; this one comes while somebody types. It is the orchestrator's own judge, whose work is
+ * bounded whatever an application declares, and is loaded when it is needed. It names the first misfit.
+ */
 export async function faultsOf(value: JsonValue | undefined, schema: Schema): Promise<Fault[]> {
-  const { Validator } = await import("@cfworker/json-schema");
-  const { valid, errors } = new Validator(schema as never, "2020-12", false).validate(value ?? null);
-  if (valid) return [];
-  const told = errors.filter(({ keyword }) => !["properties", "items", "$ref", "allOf"].includes(keyword));
-  return told.map(({ keyword, instanceLocation, error }) => {
-    const path = instanceLocation.replace(/^#/, "");
-    const missing = keyword === "required" ? /"(.+)"/s.exec(error)?.[1] : undefined;
-    return missing === undefined
-      ? { path, message: error }
-      : { path: pointer(path, missing), message: "This is needed.", missing: true };
+  const { isMisfit, Validator } = await import("../../../src/schema/validator.js");
+  const missing = missingIn(value, schema, schema, "", 0);
+  const verdict = new Validator(schema as JsonObject).judge(value ?? null);
+  if (!isMisfit(verdict)) return missing;
+  const path = verdict.path.reduce<string>((before, step) => pointer(before, String(step)), "");
+  return missing.some((fault) => fault.path === path) ? missing : [...missing, { path, message: verdict.message }];
+}
+
+function missingIn(value: JsonValue | undefined, schema: Schema, whole: Schema, path: string, depth: number): Fault[] {
+  const shape = shapeOf(schema, whole);
+  if (shape.type !== "object" || !isObject(value) || depth > MOST_REFERENCES) return [];
+  return shape.fields.flatMap(({ name, schema: field, required }): Fault[] => {
+    const at = pointer(path, name);
+    const inner = value[name];
+    if (inner !== undefined) return missingIn(inner, field, whole, at, depth + 1);
+    return required ? [{ path: at, message: "This is needed.", missing: true }] : [];
   });
 }
 

@@ -15,11 +15,12 @@
  */
 import { COUNT_LETTERS } from "./append-message.js";
 import { CLOCK, type Statement } from "./connection.js";
+import { DROP_OLD_PUSHES } from "./pushes.js";
 
 const MESSAGES = `
 message AS MATERIALIZED (
   SELECT m.*
-  FROM unnest($28::int[], $29::int[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[])
+  FROM unnest($32::int[], $33::int[], $34::text[], $35::text[], $36::text[], $37::text[], $38::text[])
     AS m(place, nth, ns, run_id, event_id, kind, body)
   WHERE 0 = (
     SELECT count(*) FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
@@ -53,8 +54,8 @@ put AS (
 born AS MATERIALIZED (
   SELECT d.ns, d.run_id AS parent_id, d.epoch, c.*, aiki.now_ms() AS now
   FROM unnest(
-    $35::int[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[], $41::text[], $42::text[],
-    $43::bigint[], $44::text[], $45::text[], $46::bigint[]
+    $39::int[], $40::text[], $41::text[], $42::text[], $43::text[], $44::text[], $45::text[], $46::text[],
+    $47::bigint[], $48::text[], $49::text[], $50::bigint[]
   ) AS c(
     place, id, parent_key, workflow, version, input, reference, retry,
     timeout_ms, pool, request_hash, delay_ms
@@ -150,11 +151,20 @@ ended AS (
   WHERE r.ns = d.ns AND r.id = d.run_id
 ),
 recorded AS (
-  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
-  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
-  FROM unnest($23::int[], $24::int[], $25::text[], $26::text[], $27::text[]) AS r(place, n, kind, key, value)
+  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value, push)
+  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value, r.push
+  FROM unnest($23::int[], $24::int[], $25::text[], $26::text[], $27::text[], $28::text[])
+    AS r(place, n, kind, key, value, push)
   JOIN done d ON d.place = r.place
-)${after}
+),
+kept_push AS (
+  INSERT INTO aiki.push (ns, run_id, push_id, gen, at, push)
+  SELECT d.ns, d.run_id, p.push_id, d.gen, aiki.now_ms(), p.push
+  FROM unnest($29::int[], $30::text[], $31::text[]) AS p(place, push_id, push)
+  JOIN done d ON d.place = p.place
+  RETURNING ns, run_id, 1 AS n
+),
+dropped_push AS (${DROP_OLD_PUSHES.replace("kept k", "kept_push k")})${after}
 SELECT m.*, ${CLOCK}
 FROM (SELECT 1) one LEFT JOIN (
   SELECT place, mail_seq, unread FROM done UNION ALL SELECT place, mail_seq, unread FROM mine WHERE unread

@@ -1,10 +1,23 @@
 /** The commit of one run that tells nobody and starts nothing: most commits are such. */
 import { CLOCK, type Statement } from "./connection.js";
+import { DROP_OLD_PUSHES } from "./pushes.js";
+
+/** Of a commit without records, its push is kept apart. Most have records, and so another statement. */
+function noted(id: string, push: string): string {
+  return `,
+kept AS (
+  INSERT INTO aiki.push (ns, run_id, push_id, gen, at, push)
+  SELECT ns, run_id, ${id}::text, gen, aiki.now_ms(), ${push}::text FROM done
+  RETURNING ns, run_id, 1 AS n
+),
+dropped AS (${DROP_OLD_PUSHES})`;
+}
 
 /** Whether the due time is kept or set is decided on the row that is updated, which has every message up to now. */
-export const commitOne: Statement = {
-  name: "commit_one",
-  text: `
+function commitsOne(name: string, after: string): Statement {
+  return {
+    name,
+    text: `
 WITH done AS (
   UPDATE aiki.actor SET
     seq = seq + 1,
@@ -32,17 +45,22 @@ WITH done AS (
   RETURNING ns, run_id, gen, mail_seq
 ),
 recorded AS (
-  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
-  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
-  FROM done d, unnest($15::int[], $16::text[], $17::text[], $18::text[]) AS r(n, kind, key, value)
-)
+  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value, push)
+  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value, r.push
+  FROM done d, unnest($15::int[], $16::text[], $17::text[], $18::text[], $21::text[]) AS r(n, kind, key, value, push)
+)${after}
 SELECT (SELECT mail_seq FROM done) AS mail_seq, ${CLOCK}`,
-};
+  };
+}
+
+export const commitOne = commitsOne("commit_one", "");
+export const commitOneNoted = commitsOne("commit_one_noted", noted("$22", "$23"));
 
 /** The last commit of one run that has no parent to tell. Locked first, so that a refusal knows its reason. */
-export const endOne: Statement = {
-  name: "end_one",
-  text: `
+function endsOne(name: string, after: string): Statement {
+  return {
+    name,
+    text: `
 WITH locked AS MATERIALIZED (
   SELECT ns, run_id, ctl_n FROM aiki.actor
   WHERE ns = $1 AND run_id = $2 AND epoch = $3::int AND gen = $4::int AND seq = $5::int AND lease_until IS NOT NULL
@@ -54,14 +72,18 @@ done AS (
   RETURNING a.ns, a.run_id, a.gen, a.mail_seq
 ),
 recorded AS (
-  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
-  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
-  FROM done d, unnest($13::int[], $14::text[], $15::text[], $16::text[]) AS r(n, kind, key, value)
+  INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value, push)
+  SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value, r.push
+  FROM done d, unnest($13::int[], $14::text[], $15::text[], $16::text[], $18::text[]) AS r(n, kind, key, value, push)
 ),
 ended AS (
   UPDATE aiki.run r SET status = $8, ended_at = aiki.now_ms(), output = $9, error = $10, failed_task = $11,
     reason = $12, end_gen = d.gen, last_commit = $6, end_seen = $7::int, end_queued = $17::int[]
   FROM done d WHERE r.ns = d.ns AND r.id = d.run_id
-)
+)${after}
 SELECT (SELECT mail_seq FROM done) AS mail_seq, EXISTS (SELECT FROM locked WHERE ctl_n > $7::int) AS unread, ${CLOCK}`,
-};
+  };
+}
+
+export const endOne = endsOne("end_one", "");
+export const endOneNoted = endsOne("end_one_noted", noted("$19", "$20"));

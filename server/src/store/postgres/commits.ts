@@ -3,10 +3,11 @@ import type { Commit } from "../../core/run.js";
 import type { CommitOutcome } from "../port.js";
 import { retryDuplicates } from "./appends.js";
 import { commitMany, commitPlain } from "./commit-many.js";
-import { commitOne, endOne } from "./commit-one.js";
+import { commitOne, commitOneNoted, endOne, endOneNoted } from "./commit-one.js";
 import type { Connection, Row, Value } from "./connection.js";
 import { faultOf } from "./faults.js";
 import { Merge } from "./merge.js";
+import { pushText } from "./pushes.js";
 import { toText, troubleText } from "./rows.js";
 
 interface Held {
@@ -42,7 +43,7 @@ function isPlain({ messages, children }: Commit): boolean {
 }
 
 async function commitAlone(connection: Connection, { commit, leaseMs }: Held): Promise<CommitOutcome[]> {
-  const { ns, runId, fence, commitId, seen, queued, paused, startAt, records, trouble, next } = commit;
+  const { ns, runId, fence, commitId, seen, queued, paused, startAt, records, trouble, push, next } = commit;
   const who = [ns, runId, fence.epoch, fence.gen, fence.seq, commitId, seen];
   const recorded = [
     records.map(({ n }) => n),
@@ -50,15 +51,20 @@ async function commitAlone(connection: Connection, { commit, leaseMs }: Held): P
     records.map(({ key }) => key),
     records.map(({ value }) => JSON.stringify(value)),
   ];
+  // A push is remembered with the first record that it brought.
+  const marks = records.map((_, i) => (i === 0 && push ? pushText(push) : null));
+  const noted = push && records.length === 0 ? [push.id, pushText(push)] : [];
   if (next.type === "end") {
     const end = [next.status, toText(next.output), toText(next.error), next.failedTask ?? null, toText(next.reason)];
-    const rows = await connection.run(endOne, [...who, ...end, ...recorded, queued]);
+    const statement = noted.length > 0 ? endOneNoted : endOne;
+    const rows = await connection.run(statement, [...who, ...end, ...recorded, queued, marks, ...noted]);
     return [outcomeOf(rows[0]?.["mail_seq"], rows[0]?.["unread"])];
   }
   const keeps = next.type === "keep";
   const state = [queued, paused, troubleText(trouble), progresses(commit), keeps ? "running" : next.status];
   const due = [keeps ? leaseMs : null, keeps ? null : next.dueAt];
-  const rows = await connection.run(commitOne, [...who, ...state, ...due, ...recorded, startAt ?? null, retakes(next)]);
+  const values = [...who, ...state, ...due, ...recorded, startAt ?? null, retakes(next), marks, ...noted];
+  const rows = await connection.run(noted.length > 0 ? commitOneNoted : commitOne, values);
   return [outcomeOf(rows[0]?.["mail_seq"], false)];
 }
 
@@ -72,7 +78,7 @@ function progresses({ records, next }: Commit): boolean {
 }
 
 async function together(connection: Connection, calls: readonly Held[]): Promise<CommitOutcome[]> {
-  const own = [...transitionColumns(calls), ...recordColumns(calls)];
+  const own = [...transitionColumns(calls), ...recordColumns(calls), ...pushColumns(calls)];
   const rows = calls.every(({ commit }) => isPlain(commit))
     ? await connection.run(commitPlain, own)
     : await retryDuplicates(() =>
@@ -137,14 +143,25 @@ function messageColumns(calls: readonly Held[]): Value[] {
 }
 
 function recordColumns(calls: readonly Held[]): Value[] {
-  const all = calls.flatMap(({ commit }, place) => commit.records.map((record) => ({ place, record })));
+  const all = calls.flatMap(({ commit: { records, push } }, place) =>
+    records.map((record, i) => ({ place, record, push: i === 0 ? push : undefined })),
+  );
   return [
     all.map(({ place }) => place),
     all.map(({ record }) => record.n),
     all.map(({ record }) => record.kind),
     all.map(({ record }) => record.key),
     all.map(({ record }) => JSON.stringify(record.value)),
+    all.map(({ push }) => (push ? pushText(push) : null)),
   ];
+}
+
+/** Of commits that have no record to remember it with. */
+function pushColumns(calls: readonly Held[]): Value[] {
+  const all = calls.flatMap(({ commit: { records, push } }, place) =>
+    push && records.length === 0 ? [{ place, push }] : [],
+  );
+  return [all.map(({ place }) => place), all.map(({ push }) => push.id), all.map(({ push }) => pushText(push))];
 }
 
 function childColumns(calls: readonly Held[]): Value[] {

@@ -4,10 +4,12 @@ import type { Store } from "../port.js";
 import { type Connection, type ConnectionOptions, connect } from "./connection.js";
 import { keyStore } from "./keys.js";
 import { checkSchema } from "./migrate.js";
+import { pushStore } from "./pushes.js";
 import { runQueries } from "./queries.js";
 import { registry } from "./registry.js";
 import { runStore } from "./runs.js";
 import { scheduleStore } from "./schedules.js";
+import { statsStore } from "./stats.js";
 
 export interface PostgresStore {
   readonly store: Store;
@@ -46,6 +48,8 @@ export function assemble(connection: Connection): Store {
   return {
     ...runStore(connection, db),
     ...runQueries(connection, db),
+    ...pushStore(connection),
+    ...statsStore(connection),
     ...scheduleStore(connection),
     ...registry(connection, db),
     ...keyStore(connection, db),
