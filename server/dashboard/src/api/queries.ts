@@ -95,6 +95,8 @@ export function runQuery(id: string) {
   return queryOptions({
     queryKey: ["run", id],
     queryFn: ({ signal }) => call<Run>("GET", `/v1/runs/${id}`, { signal }),
+    // The stream tells what changes, once. An answer that was on its way meanwhile would put the old state back.
+    staleTime: Number.POSITIVE_INFINITY,
   });
 }
 
