@@ -48,10 +48,10 @@ it("lists a hundred thousand runs, page by page, without a gap and with few rows
   timeout: 90_000,
 }, async () => {
   await insertRuns(on, RUNS);
-  const page = await on.open("/runs?workflow=bulk", { viewport: { width: 1440, height: 900 } });
+  const page = await on.open("/runs?status=completed,failed", { viewport: { width: 1440, height: 900 } });
   const table = page.getByRole("table", { name: "Runs" });
   await table.getByRole("row").nth(5).waitFor();
-  await page.getByRole("button", { name: /^completed.*(10K|10,000|100K|100,000)/ }).waitFor();
+  await page.getByRole("button", { name: /^completed.*10K\+/ }).waitFor();
 
   const seen = new Set<number>();
   const look = async () => {

@@ -69,14 +69,12 @@ export function endpointStatsQuery(id: string, rangeMs: number) {
   });
 }
 
-export function countsQuery(filter: Query) {
-  return queryOptions({
-    queryKey: ["runs", "counts", filter],
-    queryFn: ({ signal }) => call<RunCounts>("GET", "/v1/runs/counts", { query: filter, signal }),
-    refetchInterval: QUICK_MS,
-    placeholderData: (before) => before,
-  });
-}
+/** Of all runs of the namespace, each status counted up to a bound. */
+export const countsQuery = queryOptions({
+  queryKey: ["runs", "counts"],
+  queryFn: ({ signal }) => call<RunCounts>("GET", "/v1/runs/counts", { signal }),
+  refetchInterval: QUICK_MS,
+});
 
 export function runsQuery(filter: Query) {
   return infiniteQueryOptions({
