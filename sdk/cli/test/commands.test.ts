@@ -74,6 +74,32 @@ test("runs list: a table for people, one JSON document for machines", async () =
   expect(json.stderr).toBe("");
 });
 
+test("runs pushes: to whom, how long, what came of it; runs list --search", async () => {
+  const push = {
+    id: `push_${"0".repeat(26)}`,
+    endpoint: { id: `ep_${"0".repeat(26)}`, name: "shop", url: "https://shop.example" },
+    gen: 2,
+    seq: 7,
+    startedAt: 1_000,
+    durationMs: 250,
+    outcome: "ENDPOINT_TIMEOUT",
+    message: "silence",
+    delivery: 3,
+    checkpoints: 4,
+  };
+  const { env } = await orchestrator({
+    [`GET /v1/runs/${RUN}/pushes`]: { pushes: [push] },
+    "GET /v1/runs?limit=50&q=order-": { runs: [run] },
+  });
+  const text = await aiki(["runs", "pushes", RUN], { env });
+  expect(text).toMatchObject({ code: 0, stderr: "" });
+  expect(text.stdout).toMatch(/^started .*\n.* 250 +shop +ENDPOINT_TIMEOUT +3 +4 +2\.7\n$/);
+  const json = await aiki(["--json", "runs", "pushes", RUN], { env });
+  expect(JSON.parse(json.stdout)).toEqual({ pushes: [push] });
+  const found = await aiki(["--json", "runs", "list", "--search", "order-"], { env });
+  expect(JSON.parse(found.stdout)).toEqual({ runs: [run] });
+});
+
 test("workflows get: what a version takes, as a type for people and as JSON Schema for machines", async () => {
   const input = { type: "object", properties: { name: { type: "string", minLength: 1 } }, required: ["name"] };
   const paid = { type: "object", properties: { plan: { enum: ["a", "b"] } } };

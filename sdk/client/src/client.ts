@@ -1,6 +1,7 @@
 import type {
   ActivateScheduleResult,
   ApiKey,
+  Attention,
   BulkBody,
   BulkResult,
   CheckEndpointBody,
@@ -8,15 +9,19 @@ import type {
   CreatedKey,
   CreateKeyBody,
   Endpoint,
+  EndpointStatsSeries,
   HistoryPage,
   ListRunsQuery,
   ListSchedulesQuery,
   RegisterEndpointBody,
+  RunCounts,
   RunPage,
   RunPush,
   RunPushList,
   Schedule,
   SchedulePage,
+  Stats,
+  StatsQuery,
   WorkerClient,
   WorkflowClient,
   WorkflowDetail,
@@ -42,6 +47,14 @@ export interface Client extends WorkflowClient, WorkerClient {
   readHistory(runId: string, query?: { after?: number; limit?: number }): Promise<HistoryPage>;
   /** The last pushes of a run that are over, newest first: to whom, how long it took, what came of it. */
   listPushes(runId: string): Promise<RunPush[]>;
+  /** How many runs there are of each status, up to `LIMITS.countedRuns`. */
+  countRuns(): Promise<RunCounts["counts"]>;
+  /** Throughput, failures, latency and backlog over time; of the last hour unless it says otherwise. */
+  readStats(query?: StatsQuery): Promise<Stats>;
+  /** Pushes to one endpoint over time. */
+  readEndpointStats(endpointId: string, query?: StatsQuery): Promise<EndpointStatsSeries>;
+  /** Stalled runs, endpoints in trouble, versions that runs wait for and nobody serves. */
+  readAttention(): Promise<Attention>;
   /**
    * Cancels the live runs of a filter and their children, newest first, at most `limit` (`LIMITS.bulkRuns`). `next` goes
    * into `cursor` to go on. Takes effect at each run's next commit.
@@ -80,7 +93,7 @@ export interface Client extends WorkflowClient, WorkerClient {
 /** A client of one orchestrator. Does no I/O until its first request. */
 export function client(options: ClientOptions = {}): Client {
   const send = transport(options);
-  return { ...runs(send), ...schedules(send), ...endpoints(send), ...keys(send), ...work(options) };
+  return { ...runs(send), ...numbers(send), ...schedules(send), ...endpoints(send), ...keys(send), ...work(options) };
 }
 
 type ScheduleCalls =
@@ -179,6 +192,18 @@ function schedules(send: Transport): Pick<Client, ScheduleCalls> {
     async deleteSchedule(scheduleId) {
       await send({ method: "DELETE", path: path("schedules", scheduleId) });
     },
+  };
+}
+
+type NumberCalls = "countRuns" | "readStats" | "readEndpointStats" | "readAttention";
+
+function numbers(send: Transport): Pick<Client, NumberCalls> {
+  return {
+    countRuns: async () => (await send<RunCounts>({ method: "GET", path: "/v1/runs/counts" })).counts,
+    readStats: (query = {}) => send({ method: "GET", path: "/v1/stats", query }),
+    readEndpointStats: (endpointId, query = {}) =>
+      send({ method: "GET", path: path("endpoints", endpointId, "stats"), query }),
+    readAttention: () => send({ method: "GET", path: "/v1/attention" }),
   };
 }
 

@@ -146,5 +146,5 @@ function reasonOf(cause: unknown): string {
 
 function methodsOf(app: Pick<Hono, "router">, path: string): string[] {
   const methods = new Set(routes.map((route) => route.method));
-  return [...methods].filter((method) => app.router.match(method, path)[0].length > 0);
+  return [...methods].sort().filter((method) => app.router.match(method, path)[0].length > 0);
 }

@@ -104,19 +104,20 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
   const epoch = await store.epoch();
   const describe = describeWith({ post, epoch, timeoutMs: DESCRIBE_MS });
-  const replay = replayWith({ store, post, timers, epoch, timeoutMs: REPLAY_MS });
-  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
   const changed = (endpointId: string) => health.doubt(endpointId, "changed");
   const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
   const checkpoints =
     parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
+  const reachable = parts.reachableByEndpoints ? checkpoints : undefined;
+  const replay = replayWith({ store, post, checkpoints: reachable, timers, epoch, timeoutMs: REPLAY_MS });
+  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const delivery = new Pusher({
     endpoints,
     post,
     ...(checkpoints && { workerCheckpoints: checkpoints }),
-    ...(checkpoints && parts.reachableByEndpoints && { checkpoints }),
+    ...(reachable && { checkpoints: reachable }),
     doubt: (endpointId, reason) => health.doubt(endpointId, reason),
     observe: (outcome, elapsedMs, { ns, id }) => {
       metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs);

@@ -1,6 +1,6 @@
 /** What the outside sees of a run in memory. */
 import { type Run, type RunStatus, type RunSummary, runStatusSchema } from "@aikirun/protocol";
-import { runAttemptOf } from "../core/state.js";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
 import type { RunFilter, SampledRun } from "./port.js";

@@ -4,15 +4,18 @@ import type { PushMark } from "../../core/run.js";
 import type { PushStore } from "../port.js";
 import { CLOCK, type Connection, type Statement } from "./connection.js";
 
-/** Short, because it is written with each step. */
+const PREFIX = "push_";
+
+/** Short, because it is written with each step: what most pushes have in common is left out. */
 export function pushText({ id, endpointId, seq, durationMs, delivery, checkpoints }: PushMark): string {
-  return [id, endpointId, seq, durationMs, delivery, checkpoints].join(" ");
+  const common = `${id.slice(PREFIX.length)} ${endpointId} ${seq} ${durationMs}`;
+  return delivery === 1 && checkpoints === 0 ? common : `${common} ${delivery} ${checkpoints}`;
 }
 
 function fromPushText(text: string): PushMark {
   const [id = "", endpointId = "", ...numbers] = text.split(" ");
   const [seq = 0, durationMs = 0, delivery = 1, checkpoints = 0] = numbers.map(Number);
-  return { id, endpointId, seq, durationMs, delivery, checkpoints };
+  return { id: PREFIX + id, endpointId, seq, durationMs, delivery, checkpoints };
 }
 
 /** Leaves room for the `n` that the same statement inserts for a run of `kept`, which this does not see yet. */
