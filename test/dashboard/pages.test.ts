@@ -118,7 +118,7 @@ describe("every page", () => {
       }
       expect(found).toEqual([]);
       await page.goto(`${on.url}/runs`);
-      await page.getByText(HOSTILE).first().waitFor();
+      await page.getByRole("link", { name: HOSTILE }).waitFor();
     },
   );
 });
