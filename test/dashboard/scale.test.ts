@@ -55,7 +55,9 @@ it("lists a hundred thousand runs, page by page, without a gap and with few rows
 
   const seen = new Set<number>();
   const look = async () => {
-    const ids = await table.locator("[title^=run_0000]").evaluateAll((all) => all.map((one) => one.getAttribute("title")));
+    const ids = await table
+      .locator("[title^=run_0000]")
+      .evaluateAll((all) => all.map((one) => one.getAttribute("title")));
     for (const id of ids) seen.add(Number.parseInt(id?.slice(-8) ?? "", 16));
     return ids.length;
   };

@@ -96,7 +96,7 @@ export const heir = workflow({ name: "heir" }).v("1.0.0", {
 
 /** Its own time limit is known from the manifest alone. */
 export const patient = workflow({ name: "patient" }).v("1.0.0", {
-  timeout: { milliseconds: 500 },
+  timeout: { milliseconds: 1_500 },
   events: { go: event() },
   async handler(run) {
     await charge.start(run, 1);

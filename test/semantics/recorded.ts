@@ -12,6 +12,11 @@ const LOOK_MS = 20;
 const AT_A_TIME = 20;
 const PAGE = 500;
 
+/** Takes all runs of this client's namespace for told, however they end. */
+export async function forgetRuns(aiki: Client, told: Set<string>): Promise<void> {
+  for (const { id } of await allRuns(aiki)) told.add(id);
+}
+
 /** Of all runs of this client's namespace that have ended and were not told before; `told` remembers them. */
 export async function recordedRuns(aiki: Client, told: Set<string>): Promise<string> {
   const ended = (await atRest(aiki)).filter((run) => run.endedAt !== undefined && !told.has(run.id));

@@ -13,7 +13,7 @@ import type { App, AppOptions } from "./app.js";
 import { modes, nameOf } from "./modes.js";
 import { pulled } from "./pulled.js";
 import { pushed } from "./pushed.js";
-import { recordedRuns } from "./recorded.js";
+import { forgetRuns, recordedRuns } from "./recorded.js";
 import type { SharedOrchestrator } from "./setup.js";
 
 export interface Stage {
@@ -50,9 +50,13 @@ interface Open {
 }
 const open = new Set<Open>();
 afterEach(async ({ expect, task }) => {
+  // What a failed test leaves behind is none of the next one's.
+  if (task.result?.state === "fail") {
+    await Promise.all([...open].map(({ aiki, told }) => forgetRuns(aiki, told)));
+    return;
+  }
   const recorded = await Promise.all([...open].map(({ aiki, told }) => recordedRuns(aiki, told)));
-  // What a failed test has left is nobody else's.
-  if (task.result?.state !== "fail") expect(recorded.join("\n")).toMatchSnapshot();
+  expect(recorded.join("\n")).toMatchSnapshot();
 });
 
 /** Open until `close`. Several of one file are strangers to each other. Without workflows its app serves nothing yet. */

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { formatPublicKey, publicKeyFromJwk } from "@aikirun/protocol";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { root } from "../../scripts/workspaces.js";
 import { signingKey } from "../../sdk/endpoint/test/orchestrator.js";
@@ -143,7 +144,13 @@ describe("examples/workers", () => {
     timeout: 60_000,
   }, async () => {
     const script = await deployed(folder);
-    const bindings = { AIKI_URL: orchestrator.url, AIKI_API_KEY: "a-key-that-development-does-not-need" };
+    // As in production: keys that are pinned, and a key for its own requests, which this orchestrator does not ask for.
+    const keys = (await orchestrator.aiki.publicKeys()).flatMap((jwk) => publicKeyFromJwk(jwk) ?? []);
+    const bindings = {
+      AIKI_PUBLIC_KEYS: keys.map(formatPublicKey).join(","),
+      AIKI_URL: orchestrator.url,
+      AIKI_API_KEY: "an-api-key",
+    };
     const { origin, close, output } = await startWorker({ script, bindings });
     onTestFinished(close);
     await orchestrator.aiki.registerEndpoint({ url: `${origin}/api/aiki`, name: "example" });

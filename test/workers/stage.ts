@@ -1,4 +1,4 @@
-/** Orchestrators and workers as processes of their own, on a real database, with a load balancer in front. */
+/** Orchestrators, workers and apps as processes of their own, on a real database, with a load balancer in front. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
@@ -34,6 +34,8 @@ export interface Crew {
   readonly aiki: Client;
   readonly apiKey: string;
   startWorker(options?: { pools?: string; url?: string }): Promise<Program>;
+  /** Another program of the repository, which says so when it is ready. */
+  startProgram(file: string, ready: RegExp, env: Readonly<Record<string, string>>): Promise<Program>;
   /** What the tasks of a run told, in order. */
   told(runId: string): Entry[];
   /** Each task is recorded once, and the run came to this. */
@@ -58,6 +60,7 @@ export async function stage(replicas: number): Promise<Stage> {
     AIKI_HOST: "127.0.0.1",
     AIKI_LEASE_MS: String(LEASE_MS),
     AIKI_PUBLIC_URL: front.url,
+    AIKI_EGRESS_ALLOW: "127.0.0.0/8",
   };
   const orchestrator = async (port: number) => {
     const args = [join(root, "sdk/cli/dist/bin.js"), "start"];
@@ -88,6 +91,13 @@ async function crew(front: string, log: string): Promise<Crew> {
   const namespace = `test-${randomBytes(8).toString("hex")}`;
   const { secret } = await client({ url: front, apiKey: KEY }).createKey({ namespace, scope: "admin" });
   const aiki = client({ url: front, apiKey: secret, maxAttempts: 20 });
+  const startProgram: Crew["startProgram"] = async (file, ready, env) => {
+    const args = ["--import", "tsx", join(root, file)];
+    const own = { AIKI_URL: front, AIKI_API_KEY: secret, AIKI_NAMESPACE: namespace, LOG: log, ...env };
+    const program = started({ name: file, cwd: root, args, env: own });
+    await program.line(ready, READY_MS);
+    return program;
+  };
   return {
     aiki,
     apiKey: secret,
@@ -96,16 +106,12 @@ async function crew(front: string, log: string): Promise<Crew> {
       const entries = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Entry);
       return entries.filter((entry) => entry.runId === runId);
     },
-    async startWorker({ pools, url = front } = {}) {
-      const program = started({
-        name: "a worker",
-        cwd: root,
-        args: ["--import", "tsx", join(root, "test/workers/program.ts")],
-        env: { AIKI_URL: url, AIKI_API_KEY: secret, LOG: log, ...(pools !== undefined && { POOLS: pools }) },
-      });
-      await program.line(/^working/, READY_MS);
-      return program;
-    },
+    startWorker: ({ pools, url = front } = {}) =>
+      startProgram("test/workers/program.ts", /^working/, {
+        AIKI_URL: url,
+        ...(pools !== undefined && { POOLS: pools }),
+      }),
+    startProgram,
     async completed(runId, output, tasks) {
       await expect.poll(async () => (await aiki.getRun(runId)).status, SOON).toBe("completed");
       expect(await aiki.getRun(runId)).toMatchObject({ output });

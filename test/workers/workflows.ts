@@ -13,7 +13,7 @@ export interface Entry {
 /** Where the log is; set before anything runs. */
 export const effects: { log: string | undefined } = { log: process.env["LOG"] };
 
-function tell(what: Entry["what"], runId: string, at: number): void {
+export function tell(what: Entry["what"], runId: string, at: number): void {
   if (effects.log === undefined) return;
   const entry: Entry = { what, runId, at, pid: process.pid };
   appendFileSync(effects.log, `${JSON.stringify(entry)}\n`);

@@ -55,8 +55,23 @@ test.each([
   ["next-pages", { "package.json": dependsOn("next"), "pages/a.tsx": "", "tsconfig.json": tsconfig("bundler") }],
   ["express", { "package.json": dependsOn("express"), "tsconfig.json": tsconfig("nodenext") }],
   ["hono", { "package.json": dependsOn("hono"), "tsconfig.json": tsconfig("nodenext") }],
+  [
+    "workers",
+    {
+      "package.json": dependsOn("zod"),
+      "wrangler.toml": 'main = "src/index.ts"',
+      "tsconfig.json": tsconfig("nodenext"),
+      "src/index.ts": `import { aiki } from "./aiki/route.js";
+        export const worker = {
+          fetch(request: Request, env: object, ctx: object): Response | Promise<Response> {
+            if (new URL(request.url).pathname === "/api/aiki") return aiki(request, env, ctx);
+            return new Response("hello");
+          },
+        };`,
+    },
+  ],
   ["plain", { "package.json": dependsOn("zod"), "tsconfig.json": tsconfig("nodenext") }],
-])("what init writes for %s compiles under strict settings", async (name, files) => {
+] as const)("what init writes for %s compiles under strict settings", async (name, files) => {
   const root = await project(name, files);
   await promisify(execFile)(TSC, ["-p", root]).catch((error: { stdout: string }) => expect.fail(error.stdout));
 });

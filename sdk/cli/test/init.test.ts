@@ -50,6 +50,21 @@ test.each([
   expect(result.missing).toContain("@aikirun/next");
 });
 
+test.each([
+  ["wrangler.toml", 'name = "w"\nmain = "./src/worker.ts"\n'],
+  ["wrangler.jsonc", '{\n  // the entry\n  "main": "src/worker.ts"\n}'],
+])("a Worker without a framework, by its %s: a route, and the lines to add to its fetch", async (name, config) => {
+  write({ "package.json": manifest({ zod: "4.6.7" }, { type: "module" }), "tsconfig.json": "{}", [name]: config });
+  const { framework, files, missing, next } = await init();
+  expect(framework).toBe("workers");
+  expect(files.map((file) => file.path)).toEqual(["src/aiki/route.ts", "src/aiki/hello.ts"]);
+  expect(missing).toContain("@aikirun/endpoint");
+  const mount = next.find((step) => step.startsWith("add to src/worker.ts"));
+  expect(mount).toContain('import { aiki } from "./aiki/route.js";');
+  expect(mount).toContain('pathname === "/api/aiki") return aiki(request, env, ctx);');
+  expect(next).toContain("npx wrangler dev");
+});
+
 test("a second init changes nothing, and a file of the user's is left alone", async () => {
   write({ "package.json": manifest({ next: "16.4.6" }), "app/api/aiki/route.js": "// mine\n" });
   expect((await init()).files.map((file) => file.outcome)).toEqual(["kept", "wrote"]);

@@ -13,7 +13,7 @@ const APP_URL = "http://app.test/api/aiki";
 const FENCE = { epoch: 1, gen: 3, seq: 7 };
 const TOKEN = "the-token-of-this-push";
 /** Tasks may work for half of it, and the endpoint waits for half of that before it answers 202. */
-const BUDGET_MS = 1_000;
+const BUDGET_MS = 3_000;
 const SOON = { timeout: 5_000, interval: 10 };
 
 let key: SigningKey;
@@ -64,11 +64,16 @@ function app(options: EndpointOptions = {}, env: object = {}, context?: object) 
   const note = (fields: object | string) => void logged.push((fields as { code: string }).code);
   let finish = (_value: string): void => {};
   let aborted = 0;
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   const slow = task({
     name: "slow",
     handler: (_input: undefined, { signal }) =>
       new Promise<string>((resolve, reject) => {
         finish = resolve;
+        begin();
         signal.addEventListener("abort", () => {
           aborted += 1;
           reject(signal.reason);
@@ -94,16 +99,15 @@ function app(options: EndpointOptions = {}, env: object = {}, context?: object) 
       { fence: FENCE, budgetMs: BUDGET_MS, checkpoint, ...over },
       { workflow: "waits", version: "1" },
     );
-    const startedAt = performance.now();
     const response = await send(made, signal);
     const json = (await response.json()) as ExecuteAnswer & CallbackPromise;
-    return { status: response.status, headers: response.headers, json, made, tookMs: performance.now() - startedAt };
+    return { status: response.status, headers: response.headers, json, made };
   };
   const manifest = async () => {
     const { manifest } = (await (await send(describePush() as never)).json()) as { manifest: Manifest };
     return manifest;
   };
-  return { push, manifest, logged, finish: (value = "done") => finish(value), aborted: () => aborted };
+  return { push, manifest, logged, begun, finish: (value = "done") => finish(value), aborted: () => aborted };
 }
 
 const OUT_OF_TIME = [{ type: "task.failed", error: { code: "OUT_OF_TIME" } }];
@@ -112,13 +116,12 @@ describe("a push that takes long, where the user lets it go on in the background
   it("is answered with 202 before its time is up, and what came of it is brought later", async () => {
     const { url, brought, looks } = await orchestrator();
     const { push, finish, logged } = app();
-    const { status, headers, json, made, tookMs } = await push(url);
+    const { status, headers, json, made } = await push(url);
     const { id } = made.run as { id: string };
     expect([status, headers.get("aiki-protocol"), looks()]).toEqual([202, "1", 1]);
     expect(headers.get("aiki-manifest")).toBeTruthy();
     const { deadlineMs, ...ids } = json;
     expect(ids).toEqual({ runId: id, pushId: made.pushId, epoch: 1, gen: 3, seq: 7, callback: true });
-    expect(tookMs).toBeLessThan(BUDGET_MS / 2);
     expect(deadlineMs).toBeLessThanOrEqual(20_000 - BUDGET_MS / 4);
     expect(deadlineMs).toBeGreaterThan(18_000);
     // The time that its own budget would have left it is over.
@@ -145,18 +148,20 @@ describe("a push that takes long, where the user lets it go on in the background
 
   it("is answered over its connection when it does not take long, and nobody is asked anything", async () => {
     const { url, looks } = await orchestrator();
-    const { push, finish } = app();
-    setTimeout(finish, 50);
+    const { push, finish, begun } = app();
+    void begun.then(() => finish());
     const { status, json } = await push(url);
     expect([status, json.state, looks()]).toEqual([200, "waiting", 0]);
   });
 
   it("stays with its connection when the push does not offer it, or the user does not want it", async () => {
     const { url, looks } = await orchestrator();
-    const unoffered = await app().push(url, { checkpoint: { url, token: TOKEN } });
-    const unwanted = await app({ background: undefined } as never).push(url);
-    const without = await app().push(url, { checkpoint: undefined });
-    for (const { status, json } of [unoffered, unwanted, without]) {
+    const pushed = await Promise.all([
+      app().push(url, { checkpoint: { url, token: TOKEN } }),
+      app({ background: undefined } as never).push(url),
+      app().push(url, { checkpoint: undefined }),
+    ]);
+    for (const { status, json } of pushed) {
       expect([status, json.commands?.[0]]).toMatchObject([200, OUT_OF_TIME[0]]);
     }
     expect(looks()).toBe(0);
@@ -198,27 +203,27 @@ describe("a push that takes long, where the user lets it go on in the background
 
     const early = app();
     const closed = new AbortController();
-    setTimeout(() => closed.abort(), 50);
+    void early.begun.then(() => closed.abort());
     const { status, json } = await early.push(url, {}, closed.signal);
     expect([status, json.state, early.aborted()]).toEqual([200, "more", 1]);
   });
 
   it("aborts its tasks before the deadline, and brings OUT_OF_TIME in time", async () => {
     const { url, brought } = await orchestrator();
-    const { push } = app({ background: { seconds: 2 } });
+    const { push } = app({ background: { seconds: 4 } });
     const startedAt = performance.now();
     const { json } = await push(url);
-    expect(json.deadlineMs).toBeLessThan(2_000);
+    expect(json.deadlineMs).toBeLessThan(4_000);
     await expect.poll(() => brought.length, SOON).toBe(1);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
     expect(brought[0]?.body).toMatchObject({ answer: { commands: OUT_OF_TIME } });
   });
 
   it("has no longer than the push offers", async () => {
     const { url } = await orchestrator();
     const { push, finish } = app();
-    const { json } = await push(url, { checkpoint: { url, token: TOKEN, callbackMs: 3_000 } });
-    expect(json.deadlineMs).toBeLessThan(3_000);
+    const { json } = await push(url, { checkpoint: { url, token: TOKEN, callbackMs: 9_000 } });
+    expect(json.deadlineMs).toBeLessThan(9_000);
     finish();
   });
 

@@ -1,20 +1,21 @@
 /** What a run waits for, in words for people. */
-import type { HistoryRecord, OpenWait } from "@aikirun/protocol";
+import type { HistoryRecord, OpenWait, RunStatus } from "@aikirun/protocol";
 import { childOfWait, hiddenByRetry, parseEntryKey } from "@aikirun/protocol/canonical";
 import type { RunFacts, Trouble } from "./run.js";
 import { isOpen } from "./state.js";
 
 /**
- * What a live run waits for: the open waits of its history, and an endpoint when nobody serves its version. `records`
- * in order; of those that a later record of their key replaces only what `retried` says is needed.
+ * What a live run waits for: the open waits of its history, and an endpoint when nobody serves its version; somebody who
+ * has the run in hand serves it. `records` in order; of those that a later record of their key replaces only what `retried`
+ * says is needed.
  */
 export function waitsOfRun(
   records: Iterable<HistoryRecord>,
-  facts: Pick<RunFacts, "workflow" | "version">,
+  facts: Pick<RunFacts, "workflow" | "version"> & { readonly status: RunStatus },
   trouble: Pick<Trouble, "code"> | undefined,
 ): OpenWait[] {
   const waits = waitsOf(records, facts);
-  if (trouble?.code === "WORKFLOW_NOT_SERVED")
+  if (trouble?.code === "WORKFLOW_NOT_SERVED" && facts.status !== "running")
     waits.push({ kind: "endpoint", name: `${facts.workflow}@${facts.version}` });
   return waits;
 }

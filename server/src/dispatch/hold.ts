@@ -75,7 +75,7 @@ export class Hold {
   pushed: OpenPush | undefined;
   /** What a worker was handed last. */
   handed: Sent | undefined;
-  /** Nobody here waits for what is under way of it. */
+  /** Another process waits for what is under way of it, or nobody does. */
   away = false;
   /** The answer that a lease for a callback was for is being written: with it the lease is this process's own. */
   retakes = false;
@@ -175,7 +175,6 @@ export class Hold {
    * one may be under way here, go on.
    */
   async leave(deadlineMs: number): Promise<Outcome> {
-    this.away = true;
     return (await this.#holdForCallback(deadlineMs)) ? BACKGROUND : LOST;
   }
 

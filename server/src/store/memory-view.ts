@@ -33,7 +33,7 @@ export function toRun(row: Row): Run {
     runAttempt: runAttemptOf(row.records),
     records: row.records.length,
     ...(parked && row.dueAt !== null ? { nextAt: row.dueAt } : {}),
-    waitsFor: end ? [] : waitsOfRun(row.records, facts, row.trouble),
+    waitsFor: end ? [] : waitsOfRun(row.records, { ...facts, status: row.status }, row.trouble),
     ...(row.trouble ? { trouble: row.trouble } : {}),
   };
 }

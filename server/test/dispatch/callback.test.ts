@@ -116,7 +116,17 @@ describe("a run whose endpoint goes on in the background", () => {
 
   it("has a checkpoint recorded that arrives while the 202 is being written, and is told to wait with its answer", async () => {
     const dispatcher = bench.dispatcher();
+    const other = bench.dispatcher();
     const early: unknown[] = [];
+    bench.endpoint = (request) => {
+      // Before it has been told that the answer comes later.
+      void callback(other, request, [taskDone(0)]).then((outcome) => early.push(outcome));
+      return promised(request);
+    };
+    await bench.start(dispatcher, "hello", LEASE_MS);
+    await bench.pass(10);
+    expect(early.splice(0)).toEqual(["early"]);
+    bench.pushes.length = 0;
     bench.afterStatement = (verb) => {
       const [push] = bench.pushes;
       if (verb !== "holdForCallback" || !push) return;

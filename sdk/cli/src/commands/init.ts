@@ -29,6 +29,7 @@ const FOUND = {
   "next-pages": "Next.js with the pages router",
   express: "Express",
   hono: "Hono",
+  workers: "a Cloudflare Worker",
   plain: "no framework: a small server of its own",
 } as const;
 

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { Project } from "./project.js";
-import { helloText, nextAppText, nextPagesText, plainServerText, routeText } from "./templates.js";
+import { fetchRouteText, helloText, nextAppText, nextPagesText, plainServerText, routeText } from "./templates.js";
 
 export interface NewFile {
   /** Relative to the project's root. */
@@ -49,6 +49,11 @@ export function planInit(project: Project): Plan {
       const files = [{ path: route, text: routeText(project, from(route)) }, helloFile];
       return plan(project, `@aikirun/${project.framework}`, files, [mountText(project, route), "start your app"]);
     }
+    case "workers": {
+      const route = `${FOLDER}/route${suffix}`;
+      const files = [{ path: route, text: fetchRouteText(project, from(route)) }, helloFile];
+      return plan(project, "@aikirun/endpoint", files, [workerMountText(project, route), "npx wrangler dev"]);
+    }
     case "plain": {
       const server = `${FOLDER}/server${suffix}`;
       const files = [{ path: server, text: plainServerText(from(server)) }, helloFile];
@@ -95,6 +100,16 @@ function mountText(project: Project, route: string): string {
   const where =
     project.appFile ?? `the file that makes your ${project.framework === "express" ? "Express" : "Hono"} app`;
   return `add to ${where}:\n       ${get}\n       ${mount}`;
+}
+
+function workerMountText(project: Project, route: string): string {
+  const appFile = project.appFile ?? `src/index${sourceSuffix(project)}`;
+  const from = importPath(appFile, route, project.importSuffix);
+  return (
+    `add to ${project.appFile ?? "your Worker"}, the second line as the first of fetch(request, env, ctx):\n` +
+    `       import { aiki } from "${from}";\n` +
+    `       if (new URL(request.url).pathname === "/api/aiki") return aiki(request, env, ctx);`
+  );
 }
 
 function sourceSuffix(project: Project): string {

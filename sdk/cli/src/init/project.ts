@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AikiError } from "@aikirun/protocol/canonical";
 
-export type Framework = "next-app" | "next-pages" | "express" | "hono" | "plain";
+export type Framework = "next-app" | "next-pages" | "express" | "hono" | "workers" | "plain";
 
 /** What `aiki init` knows of the app it stands in. Paths are relative to its root and use `/`. */
 export interface Project {
@@ -15,7 +15,7 @@ export interface Project {
   readonly esm: boolean;
   /** What an import of a sibling TypeScript or JavaScript file ends in. */
   readonly importSuffix: "" | ".js" | ".ts" | ".mjs";
-  /** The file that makes the Express or Hono app, when it was found. */
+  /** The file that makes the Express or Hono app or that is the Worker, when it was found. */
   readonly appFile: string | undefined;
   /** Names of installed or declared packages. */
   readonly packages: ReadonlySet<string>;
@@ -49,7 +49,7 @@ export function inspectProject(root: string): Project {
     typescript,
     esm,
     importSuffix: next ? "" : suffixOf(typescript, esm, framework, tsconfig ?? ""),
-    appFile: framework === "express" || framework === "hono" ? findAppFile(root, framework, manifest.main) : undefined,
+    appFile: appFileOf(root, framework, manifest.main),
     packages,
     addCommand: addCommandOf(root),
   };
@@ -81,6 +81,7 @@ function findFramework(root: string, packages: ReadonlySet<string>): Pick<Projec
   }
   if (packages.has("express")) return { framework: "express", routes: undefined };
   if (packages.has("hono")) return { framework: "hono", routes: undefined };
+  if (wranglerText(root) !== undefined) return { framework: "workers", routes: undefined };
   return { framework: "plain", routes: undefined };
 }
 
@@ -88,6 +89,22 @@ function suffixOf(typescript: boolean, esm: boolean, framework: Framework, tscon
   if (!typescript) return !esm && framework === "plain" ? ".mjs" : ".js";
   const keepsExtension = /"(allowImportingTsExtensions|rewriteRelativeImportExtensions)"\s*:\s*true/.test(tsconfig);
   return keepsExtension ? ".ts" : ".js";
+}
+
+/** A Worker's configuration, in any of the forms that wrangler reads. */
+function wranglerText(root: string): string | undefined {
+  for (const name of ["wrangler.jsonc", "wrangler.json", "wrangler.toml"]) {
+    const text = readText(root, name);
+    if (text !== undefined) return text;
+  }
+  return undefined;
+}
+
+function appFileOf(root: string, framework: Framework, main: string | undefined): string | undefined {
+  if (framework === "express" || framework === "hono") return findAppFile(root, framework, main);
+  if (framework !== "workers") return undefined;
+  // `main = "src/index.ts"` or `"main": "src/index.ts"`.
+  return /^\s*"?main"?\s*[=:]\s*"(?:\.\/)?([^"]+)"/m.exec(wranglerText(root) ?? "")?.[1];
 }
 
 function findAppFile(root: string, framework: "express" | "hono", main: string | undefined): string | undefined {

@@ -58,6 +58,17 @@ ${exportText(project, "aiki")}
 `;
 }
 
+export function fetchRouteText(style: Style, hello: string): string {
+  return `${importText(style, ["endpoint"], "@aikirun/endpoint")}
+${importText(style, ["helloV1"], hello)}
+
+// Every workflow that this Worker serves.
+const aiki = endpoint({ workflows: [helloV1] });
+
+${exportText(style, "aiki")}
+`;
+}
+
 export function plainServerText(hello: string): string {
   return `import { endpoint } from "@aikirun/endpoint";
 import { serve } from "@hono/node-server";

@@ -2,6 +2,7 @@ import { childRunId, newId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
 import {
   type Arena,
+  claimAll,
   commit,
   databaseNow,
   END,
@@ -106,6 +107,11 @@ export function askingTests(given: () => Arena): void {
       waitsFor: [{ kind: "endpoint", name: "checkout@1.0.0" }],
       trouble,
     });
+    // In somebody's hands, what it met before is no wait.
+    const held = await hold(store);
+    await commit(store, held, { trouble, next: park("queued", store.now().earliest) });
+    expect(await claimAll(store)).toMatchObject([{ facts: { id: held.facts.id } }]);
+    expect(await store.getRun(NS, held.facts.id)).toMatchObject({ status: "running", waitsFor: [], trouble });
   });
 
   it("shows nothing of a run that is unknown or in another namespace", async () => {
