@@ -20,6 +20,7 @@ import type { LiveEndpoint } from "../dispatch/live-endpoint.js";
 import type { ServedVersion } from "../dispatch/registry.js";
 import { type Route, route } from "./route.js";
 import type { Services } from "./services.js";
+import { Sparing } from "./sparing.js";
 
 const params = z.strictObject({ id: endpointIdSchema });
 
@@ -139,6 +140,16 @@ function describedIn(endpoint: LiveEndpoint | undefined, { workflow, version }: 
   return endpoint?.stored.manifest.workflows.find((one) => one.name === workflow && one.version === version);
 }
 
+/** Reads every live run. */
+const live = new WeakMap<Services["store"], Sparing<LiveCounts>>();
+type LiveCounts = Awaited<ReturnType<Services["store"]["countLive"]>>;
+
+function liveOf(store: Services["store"]): Sparing<LiveCounts> {
+  const known = live.get(store) ?? new Sparing((ns) => store.countLive(ns));
+  live.set(store, known);
+  return known;
+}
+
 type ListedVersion = WorkflowList["workflows"][number];
 
 async function listWorkflows(ns: string, services: Services): Promise<ListedVersion[]> {
@@ -148,12 +159,12 @@ async function listWorkflows(ns: string, services: Services): Promise<ListedVers
     const none = { name, version, workers: 0, events: [], live: 0, waiting: 0 };
     listed.set(`${name}@${version}`, { ...none, ...listed.get(`${name}@${version}`), ...known });
   };
-  const [live, waiting] = await Promise.all([
-    store.countLive(ns),
+  const [counted, waiting] = await Promise.all([
+    liveOf(store).get(ns),
     store.countUnserved(ns, LIMITS.countedRuns),
     endpoints.refresh(),
   ]);
-  for (const one of live) note(one, { live: one.live });
+  for (const one of counted) note(one, { live: one.live });
   for (const one of waiting) note(one, { waiting: one.waiting });
   for (const one of endpoints.served(ns)) {
     const events = describedIn(one.endpoint, one)?.events.map((event) => event.name) ?? [];

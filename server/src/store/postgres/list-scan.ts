@@ -40,8 +40,12 @@ export function scanOf(query: ListQuery, filter: RunFilter, { narrow, ids }: Spa
   if (parent !== undefined) return byRun("parent_id", parent);
   if (reference !== undefined) return byRun("reference", reference);
   if (schedule !== undefined) return byRun("schedule_id", schedule);
-  if (narrow) return union([narrow(query), ...(ids?.(query) ?? [])]);
-  if (status) return union([...new Set(status)].map((one) => byStatus(query, one)));
+  if (narrow) return union([narrow(query), ...(ids?.(query) ?? [])], "UNION");
+  if (status)
+    return union(
+      [...new Set(status)].map((one) => byStatus(query, one)),
+      "UNION ALL",
+    );
   if (workflow !== undefined) return byRun("workflow", workflow);
   return ordered(query, "aiki.run", "id", "true");
 }
@@ -67,7 +71,8 @@ function byStatus(query: ListQuery, status: RunStatus): string {
   return `SELECT run_id AS id FROM (${held}) h WHERE true${query.below("run_id")} ORDER BY run_id DESC LIMIT ${SCANNED}`;
 }
 
-function union(scans: readonly string[]): string {
+/** A run is in one status, but may be found by its id and by its reference. What has no doubles is read no further than needed. */
+function union(scans: readonly string[], how: "UNION" | "UNION ALL"): string {
   if (scans.length === 1) return scans[0] as string;
-  return `SELECT id FROM (${scans.map((scan) => `(${scan})`).join(" UNION ")}) u ORDER BY id DESC LIMIT ${SCANNED}`;
+  return `SELECT id FROM (${scans.map((scan) => `(${scan})`).join(` ${how} `)}) u ORDER BY id DESC LIMIT ${SCANNED}`;
 }
