@@ -15,7 +15,7 @@ import {
   LIMITS,
   pushedHistorySchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import { checkCommands } from "./body.js";
 import { errorReply, toAikiError } from "./errors.js";
 import { runNotFound } from "./mail.js";

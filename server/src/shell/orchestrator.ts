@@ -5,48 +5,20 @@ import { type Guard, loopbackOnly } from "../api/guard.js";
 import { authenticateWith, everyone } from "../api/keys.js";
 import { Metrics } from "../api/metrics.js";
 import type { Services } from "../api/services.js";
-import { checkWith } from "../dispatch/check.js";
-import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
-import { describeWith } from "../dispatch/describe.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { Health } from "../dispatch/health.js";
-import type { SigningKeys } from "../dispatch/keys.js";
-import { Pusher } from "../dispatch/push.js";
-import { Registration } from "../dispatch/registration.js";
-import { Endpoints } from "../dispatch/registry.js";
-import { replayWith } from "../dispatch/replay.js";
 import { Schedules } from "../dispatch/schedules.js";
-import { Schemas } from "../dispatch/schemas.js";
-import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
-import { signedPost } from "../dispatch/signed-post.js";
-import { realTimers as timers } from "../dispatch/timers.js";
-import { validateWith } from "../dispatch/validate.js";
-import type { Exchange } from "../egress/exchange.js";
-import type { EgressPolicy } from "../egress/policy.js";
-import type { Log } from "../log.js";
-import { type Store, StoreUnavailable } from "../store/port.js";
+import { StoreUnavailable } from "../store/port.js";
+import { assemble, type Parts } from "./assembly.js";
 import { every } from "./every.js";
 
-export interface OrchestratorParts {
-  readonly store: Store;
-  readonly seal: Seal;
-  readonly signingKeys: SigningKeys;
-  readonly exchange: Exchange;
-  readonly policy: EgressPolicy;
-  /** How this server is reached; known once it listens. */
-  readonly publicUrl: () => string;
-  /** Makes checkpoint tokens. Absent: every invocation ends with its step. */
-  readonly checkpointMac: Mac | undefined;
-  /** Whether endpoints can be told where checkpoints go. Workers know by themselves. */
-  readonly reachableByEndpoints: boolean;
+export interface OrchestratorParts extends Parts {
   /** Absent: every caller may do everything, and only this machine may call. */
   readonly auth: { readonly adminKey: string | undefined } | undefined;
   readonly dispatch: Partial<DispatchSettings>;
-  readonly registrationsPerMinute: number;
   readonly version: string;
   readonly self?: Services["self"];
-  readonly log: Log;
 }
 
 export interface Orchestrator {
@@ -60,26 +32,20 @@ export interface Orchestrator {
 const REFRESH_ENDPOINTS_MS = 3_000;
 const REFRESH_KEYS_MS = 30_000;
 const WAKE_AGAIN_MS = 1_000;
-/** A cold start may compile the whole application before it answers. */
-const DESCRIBE_MS = 30_000;
-/** All replays of a check, and one of them. */
-const CHECK_MS = 45_000;
-const REPLAY_MS = 20_000;
-/** Somebody waits for the start of a run meanwhile. */
-const VALIDATE_MS = 5_000;
 const PROBE_MOST_MS = 30_000;
 const PROBE_MOST_DEV_MS = 2_000;
 
 export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrator> {
-  const { store, seal, signingKeys, exchange, policy, log } = parts;
+  const { store, signingKeys, log } = parts;
   const now = Date.now;
   const dev = parts.auth === undefined;
   const metrics = new Metrics();
   const woken = () => dispatcher.wake();
-  const endpoints = new Endpoints({
-    store,
-    seal,
-    log,
+  const { endpoints, describe, delivery, ...assembled } = assemble(parts, {
+    epoch: await store.epoch(),
+    metrics,
+    woken,
+    doubt: (endpointId, reason) => health.doubt(endpointId, reason),
     appeared: (ns, versions) => {
       const wake = () => void store.wakeUnserved(ns, versions).then(woken, () => {});
       wake();
@@ -87,25 +53,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       setTimeout(wake, WAKE_AGAIN_MS).unref();
     },
   });
-  const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
-  const epoch = await store.epoch();
-  const describe = describeWith({ post, epoch, timeoutMs: DESCRIBE_MS });
-  const replay = replayWith({ store, post, timers, epoch, timeoutMs: REPLAY_MS });
-  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
-  const changed = (endpointId: string) => health.doubt(endpointId, "changed");
-  const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
-  const checkpoints =
-    parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
-  const delivery = new Pusher({
-    endpoints,
-    post,
-    ...(checkpoints && { workerCheckpoints: checkpoints }),
-    ...(checkpoints && parts.reachableByEndpoints && { checkpoints }),
-    doubt: (endpointId, reason) => health.doubt(endpointId, reason),
-    observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
-  });
   const dispatcher = new Dispatcher({
     store,
     delivery,
@@ -122,29 +71,14 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     onError: (error, schedule) => log.error("a schedule could not be fired", { schedule, reason: textOf(error) }),
   });
   metrics.gauge("aiki_runs_held", () => dispatcher.held);
-  const perMinute = parts.registrationsPerMinute;
-  const registration = new Registration({
-    store,
-    endpoints,
-    describe,
-    check,
-    seal,
-    policy,
-    woken,
-    log,
-    now,
-    perMinute,
-  });
   const stopping = new AbortController();
   const services: Services = {
     store,
     dispatcher,
     schedules,
+    ...assembled,
     endpoints,
-    schemas,
-    registration,
     signingKeys,
-    ...(checkpoints && { checkpoints }),
     metrics,
     leaseMs: parts.dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs,
     version: parts.version,

@@ -1,0 +1,84 @@
+/** What one request, one object or one cron run works with. Opened by it, closed by it. */
+import { openSigningKeys, pinnedSigningKey, type SigningKeys } from "../../dispatch/keys.js";
+import type { DispatchSettings } from "../../dispatch/settings.js";
+import { webSigner } from "../../dispatch/sign.js";
+import { LOOPBACK_CIDRS } from "../../egress/address.js";
+import { type EgressPolicy, PUBLIC_ONLY } from "../../egress/policy.js";
+import type { Log } from "../../log.js";
+import type { Store } from "../../store/port.js";
+import { type Assembly, assemble, type Wiring } from "../assembly.js";
+import { jsonLog } from "../json-log.js";
+import { nodeMac } from "../node-mac.js";
+import type { Configuration } from "./bindings.js";
+import type { Isolate } from "./isolate.js";
+import { isolateSlots } from "./isolate-slots.js";
+import { webExchange } from "./web-exchange.js";
+
+export interface Workplace extends Assembly {
+  readonly isolate: Isolate;
+  readonly store: Store;
+  readonly signingKeys: SigningKeys;
+  readonly dispatch: Partial<DispatchSettings>;
+}
+
+export const log: Log = jsonLog((line) => console.log(line.trimEnd()));
+
+/** How old what is known of endpoints and keys may be. */
+export const ENDPOINTS_FRESH_MS = 3_000;
+const KEYS_FRESH_MS = 30_000;
+const REGISTRATIONS_PER_MINUTE = 60;
+
+/** Throws `SCHEMA_TOO_OLD`, `SCHEMA_UNKNOWN`, `SETTING_INVALID` or `StoreUnavailable`. */
+export async function openWorkplace(isolate: Isolate, wiring: Pick<Wiring, "doubt" | "woken">): Promise<Workplace> {
+  const { configuration } = isolate;
+  const { settings } = configuration;
+  const { store, epoch } = await isolate.openStore();
+  try {
+    const seal = await isolate.seal();
+    const memory = isolate.signingKeys;
+    const signingKeys = settings.AIKI_SIGNING_KEY
+      ? await pinnedSigningKey(settings.AIKI_SIGNING_KEY, webSigner)
+      : await openSigningKeys({ store, seal, makeSigner: webSigner, now: Date.now, memory }, KEYS_FRESH_MS);
+    const policy = egressPolicy(configuration);
+    const checkpointMac =
+      settings.AIKI_CHECKPOINTS === "off" ? undefined : nodeMac(configuration.secret, "aiki checkpoint tokens");
+    const assembly = assemble(
+      {
+        store,
+        seal,
+        signingKeys,
+        exchange: webExchange(policy),
+        policy,
+        publicUrl: () => configuration.publicUrl,
+        checkpointMac,
+        reachableByEndpoints: true,
+        registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
+        log,
+      },
+      {
+        ...wiring,
+        epoch,
+        metrics: isolate.metrics,
+        memory: isolate.endpoints,
+        makeSlots: isolateSlots,
+        recentRegistrations: isolate.registrations,
+      },
+    );
+    await assembly.endpoints.refreshAfter(ENDPOINTS_FRESH_MS);
+    return { ...assembly, isolate, store, signingKeys, dispatch: dispatchSettings(configuration) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function dispatchSettings({ settings }: Configuration): Partial<DispatchSettings> {
+  return settings.AIKI_LEASE_MS === undefined ? {} : { leaseMs: settings.AIKI_LEASE_MS };
+}
+
+function egressPolicy({ settings, local }: Configuration): EgressPolicy {
+  return {
+    allow: [...(local ? LOOPBACK_CIDRS : []), ...(settings.AIKI_EGRESS_ALLOW ?? [])],
+    ports: settings.AIKI_EGRESS_PORTS ?? PUBLIC_ONLY.ports,
+  };
+}

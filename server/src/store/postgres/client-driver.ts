@@ -1,0 +1,167 @@
+/**
+ * `Driver` over one connection that is opened when it is needed and closed when nobody has needed it for a while: for
+ * whoever lives too short, or in too many places at once, to keep a pool.
+ */
+import { drizzle } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import { type Driver, type Row, type Transaction, types } from "./driver.js";
+import { faultOf } from "./faults.js";
+
+export interface ClientDriverOptions {
+  readonly url: string;
+  /** Longest time to open a connection, tries included, in milliseconds. */
+  readonly connectMs: number;
+  /** Longest time for one statement, in milliseconds. */
+  readonly statementMs: number;
+  /** How many connections this process may have open; others wait for one to be closed. */
+  readonly room: Room;
+}
+
+/** Counts what is open among drivers that know nothing of each other, and of which some may die without a word. */
+export class Room {
+  readonly #most: number;
+  readonly #usedAt = new Map<object, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  isFull(): boolean {
+    if (this.#usedAt.size < this.#most) return false;
+    const oldest = performance.now() - FORGOTTEN_MS;
+    for (const [client, at] of this.#usedAt) if (at < oldest) this.#usedAt.delete(client);
+    return this.#usedAt.size >= this.#most;
+  }
+
+  use(client: object): void {
+    this.#usedAt.set(client, performance.now());
+  }
+
+  leave(client: object): void {
+    this.#usedAt.delete(client);
+  }
+}
+
+/** Longer than any statement: who has not used a connection for so long has it no more. */
+const FORGOTTEN_MS = 60_000;
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+/** A connection that nobody has used for so long makes room. */
+const IDLE_MS = 250;
+
+export function clientDriver(options: ClientDriverOptions): Driver {
+  return new ClientDriver(options);
+}
+
+class ClientDriver implements Driver {
+  readonly #options: ClientDriverOptions;
+  #client: Promise<pg.Client> | undefined;
+  #using = 0;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+  /** Statements wait while a transaction has the connection. */
+  #transaction: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ClientDriverOptions) {
+    this.#options = options;
+  }
+
+  async send({ values, ...query }: Parameters<Driver["send"]>[0]): Promise<readonly Row[]> {
+    await this.#transaction;
+    return this.#use(async (client) => (await client.query<Row>({ ...query, values: values as unknown[] })).rows);
+  }
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const done = this.#transaction.then(() => this.#use((client) => drizzle(client).transaction(work)));
+    this.#transaction = done.catch(() => {});
+    return done;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.then(
+      (one) => one.end(),
+      () => {},
+    );
+  }
+
+  async #use<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    clearTimeout(this.#idle);
+    this.#using += 1;
+    this.#client ??= this.#open();
+    const opening = this.#client;
+    try {
+      const client = await opening;
+      this.#options.room.use(client);
+      return await work(client);
+    } catch (error) {
+      // What the server refused leaves the connection usable; anything else does not, or nobody knows.
+      if (faultOf(error) === "unavailable" || !(error instanceof pg.DatabaseError)) this.#drop(opening);
+      throw error;
+    } finally {
+      this.#using -= 1;
+      if (this.#using === 0) this.#idle = setTimeout(() => void this.close().catch(() => {}), IDLE_MS);
+    }
+  }
+
+  #drop(opening: Promise<pg.Client>): void {
+    if (this.#client === opening) this.#client = undefined;
+    void opening
+      .then(
+        (client) => client.end(),
+        () => {},
+      )
+      .catch(() => {});
+  }
+
+  /** A server that has no connection left just now has one soon: asked again, at random times so that many spread. */
+  async #open(): Promise<pg.Client> {
+    const { room, connectMs } = this.#options;
+    const until = performance.now() + connectMs;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      const late = performance.now() >= until;
+      if (late || !room.isFull()) {
+        try {
+          return await this.#connect();
+        } catch (error) {
+          if (late || !isFull(error)) throw error;
+        }
+      }
+      await pause(pauseMs * (0.5 + Math.random()));
+    }
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { url, connectMs, statementMs, room } = this.#options;
+    const client = new pg.Client({
+      connectionString: url,
+      connectionTimeoutMillis: connectMs,
+      query_timeout: statementMs,
+      application_name: "aiki",
+      types,
+    });
+    room.use(client);
+    client.on("error", () => {});
+    client.once("end", () => room.leave(client));
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      room.leave(client);
+      throw error;
+    }
+  }
+}
+
+/** Too many connections, at the server or at the pooler in front of it (PostgreSQL manual, appendix A: class 53). */
+function isFull(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && typeof error.code === "string" && /^(53300|58000)$/.test(error.code)
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
