@@ -1,8 +1,21 @@
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { ClosingLine } from "./test/closing-line.js";
+import { longTests } from "./test/long.js";
+import { filesOf, nameOf, places } from "./test/semantics/modes.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Files that load the whole machine, or measure time in milliseconds: nothing else runs meanwhile. */
+const ALONE = [
+  "test/chaos/**/*.test.ts",
+  "test/workers/{cost,storm}.test.ts",
+  "server/test/dispatch/dispatcher.test.ts",
+  "sdk/testing/test/trial.test.ts",
+];
+/** Files side by side: most of a test's time is spent waiting for timers and other processes. */
+const SIDE_BY_SIDE = 4;
 
 /** Tests run on the sources of every package; child processes that they start run what `npm run build` made. */
 export default defineConfig({
@@ -23,10 +36,34 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["{sdk,adapters,examples}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
-    globalSetup: ["server/test/store/postgres-setup.ts"],
+    globalSetup: ["server/test/store/postgres-setup.ts", "test/semantics/setup.ts"],
+    resolveSnapshotPath: (path, extension) => join(dirname(path), "recorded", basename(path) + extension),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "side by side",
+          include: ["{sdk,adapters,examples}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "test/semantics/**", ...ALONE],
+          maxWorkers: SIDE_BY_SIDE,
+        },
+      },
+      ...places(longTests).map((place) => ({
+        extends: true as const,
+        test: {
+          ...filesOf(place),
+          name: nameOf(place),
+          provide: { place },
+          maxWorkers: SIDE_BY_SIDE,
+        },
+      })),
+      {
+        extends: true,
+        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

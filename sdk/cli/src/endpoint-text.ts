@@ -12,6 +12,7 @@ export function endpointText(endpoint: Endpoint): string {
     ["serves", printable(served)],
     ["sdk", printable(endpoint.sdk)],
     ["max duration", durationText(endpoint.maxDurationMs)],
+    ["background", endpoint.backgroundMs === undefined ? undefined : durationText(endpoint.backgroundMs)],
     ["concurrency", String(endpoint.concurrency)],
     ["headers", endpoint.headerNames.length === 0 ? undefined : printable(endpoint.headerNames.join(", "))],
     ["described", instantText(endpoint.describedAt)],

@@ -137,6 +137,7 @@ export const startRunsResultSchema = z.strictObject({
 });
 export type StartRunsResult = z.infer<typeof startRunsResultSchema>;
 
+/** `next` goes into `cursor` to read on. It is there, too, when fewer runs than asked for were found among many. */
 export const runPageSchema = z.strictObject({ runs: z.array(runSummarySchema), next: z.string().optional() });
 export type RunPage = z.infer<typeof runPageSchema>;
 
@@ -326,6 +327,8 @@ export const endpointSchema = z.strictObject({
   workflows: z.array(z.strictObject({ name: z.string(), version: z.string() })),
   sdk: z.string(),
   maxDurationMs: z.number().int(),
+  /** How long it may go on in the background with what it has answered with 202. */
+  backgroundMs: z.number().int().optional(),
   concurrency: z.number().int(),
   headerNames: z.array(z.string()),
   createdAt: instantSchema,
@@ -347,6 +350,8 @@ export const workflowListSchema = z.strictObject({
       events: z.array(z.string()),
       /** Runs that have not ended. */
       live: z.number().int(),
+      /** Runs of it that wait because nobody serves it, counted up to `LIMITS.countedRuns`. */
+      waiting: z.number().int(),
     }),
   ),
 });
@@ -357,7 +362,9 @@ export const workflowDetailSchema = z.strictObject({
   name: z.string(),
   version: z.string(),
   endpoint: z.string().optional(),
+  workers: z.number().int(),
   live: z.number().int(),
+  waiting: z.number().int(),
   input: jsonSchemaDocument.optional(),
   output: jsonSchemaDocument.optional(),
   events: z.array(z.strictObject({ name: z.string(), schema: jsonSchemaDocument.optional() })),

@@ -18,6 +18,11 @@ export const CHECKPOINT_HISTORY = "/history";
 export const checkpointAccessSchema = z.strictObject({
   url: z.url().max(LIMITS.urlChars),
   token: z.string().max(4_096),
+  /**
+   * Milliseconds from the push's arrival within which its answer may be brought here, after a 202 that says so. Absent:
+   * it is answered over the push's own connection.
+   */
+  callbackMs: z.number().int().min(1_000).max(LIMITS.callbackMs).optional(),
 });
 export type CheckpointAccess = z.infer<typeof checkpointAccessSchema>;
 

@@ -1,5 +1,6 @@
 export * from "./api.js";
 export * from "./base64url.js";
+export * from "./callback.js";
 export * from "./canonical.js";
 export * from "./checkpoint.js";
 export type { StartRunOutcome, WorkerClient, WorkflowClient } from "./client.js";
@@ -7,6 +8,10 @@ export * from "./commands.js";
 export * from "./history.js";
 export * from "./public-key.js";
 export * from "./push.js";
+export * from "./pushes.js";
 export * from "./schedules.js";
+export * from "./session.js";
+export * from "./stats.js";
+export * from "./streams.js";
 export * from "./values.js";
 export * from "./worker.js";

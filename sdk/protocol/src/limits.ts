@@ -38,6 +38,8 @@ export const LIMITS = {
   headerChars: 4_096,
   /** Milliseconds that an endpoint's host may let one invocation last: a day. */
   invocationMs: 24 * 60 * 60 * 1000,
+  /** Milliseconds after which the answer to a push is brought at the latest that was answered with 202: a day. */
+  callbackMs: 24 * 60 * 60 * 1000,
   /** Pushes that one endpoint may get at a time. */
   endpointConcurrency: 10_000,
   /** Longest URL. */
@@ -61,6 +63,28 @@ export const LIMITS = {
   /** Rows of one page, and characters of the cursor that leads to the next. */
   pageRows: 500,
   cursorChars: 200,
+  /** Characters of the text that runs are looked for by. */
+  searchChars: 255,
+  /** Runs that one page is looked for among; a page with fewer than it could hold leads to the next all the same. */
+  scannedRuns: 10_000,
+  /** Up to where runs of one status are counted. */
+  countedRuns: 10_000,
+  /** Pushes of one run that are remembered. */
+  keptPushes: 100,
+  /** Points of one answer of statistics, the shortest step between them, and how long minutes are kept. */
+  statsPoints: 1_500,
+  statsStepMs: 60_000,
+  statsKeptMs: 7 * 24 * 60 * 60 * 1000,
+  /** Endpoints of one answer of statistics. */
+  statsEndpoints: 100,
+  /** Streams that one process serves. */
+  streams: 1_000,
+  /** Characters of an API key. */
+  apiKeyChars: 500,
+  /** How long a browser is signed in. */
+  sessionMs: 12 * 60 * 60 * 1000,
+  /** Failed sign-ins of one address within a minute, before further ones are refused unread. */
+  signInsPerMinute: 10,
   /** Schedules of one namespace. */
   schedules: 10_000,
   /** Characters of a cron expression, and of a time zone's name. */

@@ -148,6 +148,8 @@ export const manifestSchema = z.strictObject({
     batch: z.boolean(),
     /** Longest time one invocation may last. */
     maxDurationMs: z.number().int().min(1_000),
+    /** How long it may go on with a push that it has answered with 202. Absent: it does not do that. */
+    backgroundMs: z.number().int().min(1_000).max(LIMITS.callbackMs).optional(),
   }),
   workflows: z
     .array(

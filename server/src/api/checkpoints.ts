@@ -1,6 +1,11 @@
-/** `POST /v1/checkpoints`: an invocation under way records what it has done. The push's own token instead of an API key. */
+/**
+ * `/v1/checkpoints`: an invocation under way records what it has done, and brings its answer here when it outlives its
+ * request. The push's own token instead of an API key.
+ */
 import {
   AikiError,
+  CALLBACK_PATH,
+  CALLBACK_WANTED_PATH,
   CHECKPOINT_BATCH,
   CHECKPOINT_HISTORY,
   CHECKPOINT_PATH,
@@ -8,14 +13,19 @@ import {
   type CheckpointBatchAnswer,
   type CheckpointBody,
   type CheckpointClaims,
+  callbackBodySchema,
+  callbackTakenSchema,
+  callbackWantedSchema,
   checkpointAnswerSchema,
   checkpointBatchAnswerSchema,
   checkpointBatchSchema,
   checkpointBodySchema,
+  type HeldPush,
   LIMITS,
   pushedHistorySchema,
 } from "@aikirun/protocol";
 import * as z from "zod";
+import { broughtOutcome } from "../dispatch/brought-answer.js";
 import { checkCommands } from "./body.js";
 import { errorReply, toAikiError } from "./errors.js";
 import { runNotFound } from "./mail.js";
@@ -45,6 +55,36 @@ export const checkpointRoutes: readonly Route[] = [
         checkpoints.map(({ token, body }) => outcomeOf(record(services.checkpoints?.read(token), body, services))),
       );
       return { status: 200, body: { outcomes } };
+    },
+  }),
+  route({
+    method: "POST",
+    path: CHECKPOINT_PATH + CALLBACK_PATH,
+    scope: "checkpoint",
+    summary:
+      "Bring the answer to a push that was answered with 202. 409 CHECKPOINT_STALE: it is not wanted any more. 503: bring it again.",
+    body: callbackBodySchema,
+    answers: { 200: callbackTakenSchema },
+    async handle({ body, claims }, { dispatcher }) {
+      const { push, outcome } = broughtOutcome(body, "An endpoint");
+      if (!claims || !speaksOf(claims, push)) throw refused();
+      if (body.type === "answer") checkCommands(body.answer.commands);
+      const taken = await dispatcher.callback(claims.ns, push, outcome);
+      if (taken === "stale") throw stale(push);
+      if (taken === "early") throw early(push);
+      return { status: 200, body: { taken: true } };
+    },
+  }),
+  route({
+    method: "GET",
+    path: CHECKPOINT_PATH + CALLBACK_WANTED_PATH,
+    scope: "checkpoint",
+    summary: "Whether the run still waits for what comes of the push.",
+    answers: { 200: callbackWantedSchema },
+    async handle({ claims }, { dispatcher }) {
+      if (!claims) throw refused();
+      const { ns, sub: runId, jti: pushId, epoch, gen } = claims;
+      return { status: 200, body: { wanted: await dispatcher.isWanted(ns, { runId, pushId, epoch, gen }) } };
     },
   }),
   route({
@@ -98,14 +138,21 @@ async function record(
     case "refused":
       throw new AikiError("INVALID_REQUEST", `The checkpoint cannot be recorded: ${outcome.message}`);
     case "stale":
-      throw new AikiError(
-        "CHECKPOINT_STALE",
-        `Push ${body.pushId} of ${body.runId} is not what the run waits for at sequence ${body.seq}. Stop.`,
-      );
+      throw stale(body, ` at sequence ${body.seq}`);
   }
 }
 
-function speaksOf(claims: CheckpointClaims, { runId, pushId, epoch, gen }: CheckpointBody): boolean {
+function stale({ pushId, runId }: HeldPush, where = ""): AikiError {
+  return new AikiError("CHECKPOINT_STALE", `Push ${pushId} of ${runId} is not what the run waits for${where}. Stop.`);
+}
+
+/** The answer can be as quick as the 202, which somebody else is writing. */
+function early({ pushId, runId }: HeldPush): AikiError {
+  const message = `Run ${runId} does not wait for a callback of ${pushId} just now. Bring it again in a moment.`;
+  return new AikiError("OVERLOADED", message, { details: { retryAfterMs: 1_000 } });
+}
+
+function speaksOf(claims: CheckpointClaims, { runId, pushId, epoch, gen }: HeldPush): boolean {
   return claims.sub === runId && claims.jti === pushId && claims.epoch === epoch && claims.gen === gen;
 }
 

@@ -6,6 +6,7 @@ import {
   endpointIdSchema,
   endpointListSchema,
   endpointSchema,
+  LIMITS,
   nameSchema,
   registerEndpointBodySchema,
   versionSchema,
@@ -138,27 +139,28 @@ function describedIn(endpoint: LiveEndpoint | undefined, { workflow, version }: 
   return endpoint?.stored.manifest.workflows.find((one) => one.name === workflow && one.version === version);
 }
 
-async function listWorkflows(
-  ns: string,
-  { store, endpoints, dispatcher }: Services,
-): Promise<WorkflowList["workflows"]> {
-  const byVersion = new Map<string, WorkflowList["workflows"][number]>();
-  for (const { workflow, version, live } of await store.countLive(ns)) {
-    byVersion.set(`${workflow}@${version}`, { name: workflow, version, workers: 0, events: [], live });
+type ListedVersion = WorkflowList["workflows"][number];
+
+async function listWorkflows(ns: string, services: Services): Promise<ListedVersion[]> {
+  const { store, endpoints, dispatcher } = services;
+  const listed = new Map<string, ListedVersion>();
+  const note = ({ workflow: name, version }: ServedVersion, known: Partial<ListedVersion>) => {
+    const none = { name, version, workers: 0, events: [], live: 0, waiting: 0 };
+    listed.set(`${name}@${version}`, { ...none, ...listed.get(`${name}@${version}`), ...known });
+  };
+  const [live, waiting] = await Promise.all([
+    store.countLive(ns),
+    store.countUnserved(ns, LIMITS.countedRuns),
+    endpoints.refresh(),
+  ]);
+  for (const one of live) note(one, { live: one.live });
+  for (const one of waiting) note(one, { waiting: one.waiting });
+  for (const one of endpoints.served(ns)) {
+    const events = describedIn(one.endpoint, one)?.events.map((event) => event.name) ?? [];
+    note(one, { endpoint: one.endpoint.stored.name, events });
   }
-  await endpoints.refresh();
-  for (const { workflow, version, endpoint } of endpoints.served(ns)) {
-    const listed = describedIn(endpoint, { workflow, version });
-    const live = byVersion.get(`${workflow}@${version}`)?.live ?? 0;
-    const events = listed?.events.map((event) => event.name) ?? [];
-    const known = { name: workflow, version, endpoint: endpoint.stored.name, workers: 0, events, live };
-    byVersion.set(`${workflow}@${version}`, known);
-  }
-  for (const { workflow, version, workers } of await dispatcher.workersOf(ns)) {
-    const known = byVersion.get(`${workflow}@${version}`) ?? { name: workflow, version, events: [], live: 0 };
-    byVersion.set(`${workflow}@${version}`, { ...known, workers });
-  }
-  return [...byVersion.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
+  for (const one of await dispatcher.workersOf(ns)) note(one, { workers: one.workers });
+  return [...listed.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version));
 }
 
 function compare(a: string, b: string): number {

@@ -28,6 +28,8 @@ export interface Services {
     | "extend"
     | "answer"
     | "giveBack"
+    | "callback"
+    | "isWanted"
   > & {
     workersOf(ns: string): ReturnType<Dispatcher["workersOf"]> | Promise<ReturnType<Dispatcher["workersOf"]>>;
     readonly hub: Pick<Hub, "subscribe">;

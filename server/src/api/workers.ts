@@ -13,8 +13,8 @@ import {
   workPollAnswerSchema,
   workPollBodySchema,
 } from "@aikirun/protocol";
+import { broughtOutcome } from "../dispatch/brought-answer.js";
 import type { DeliveryOutcome } from "../dispatch/delivery.js";
-import { workerOutcome } from "../dispatch/worker-answer.js";
 import { checkCommands } from "./body.js";
 import { type Route, route } from "./route.js";
 import type { Services } from "./services.js";
@@ -69,7 +69,7 @@ export const workerRoutes: readonly Route[] = [
         return { status: 200, body: { outcome: "recorded" } };
       }
       if (body.type === "answer") checkCommands(body.answer.commands);
-      const { push, outcome } = workerOutcome(body);
+      const { push, outcome } = broughtOutcome(body, "A worker");
       const result = await answer(ns, push, outcome, body, gone(), dispatcher);
       if (result.next) returnUnreceived([result.next], ns, gone(), dispatcher);
       return { status: 200, body: result };

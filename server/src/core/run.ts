@@ -96,6 +96,8 @@ export interface LoadedRun {
   /** Claims and re-pushes since the last new record or park. */
   readonly tries: number;
   readonly trouble: Trouble | undefined;
+  /** What its lease is for: whoever waits for a push, or whoever brings the answer to one later. Undefined: nobody has one. */
+  readonly hold: "push" | "callback" | undefined;
   /** Highest message that a commit has read. */
   readonly seen: number;
   /** Events that were read and wait to be received, oldest first. */
@@ -118,8 +120,11 @@ export interface NewRun {
 
 /** How a run goes on after a commit. */
 export type Next =
-  /** The lease is extended and the run stays in the holder's memory. */
-  | { readonly type: "keep" }
+  /**
+   * The lease is extended and the run stays in the holder's memory. One for a callback stays one, and is never shortened:
+   * it ends at the callback's deadline. With `retakes` the callback has come, and it is the committer's own again.
+   */
+  | { readonly type: "keep"; readonly retakes?: boolean }
   /** The lease is let go. `dueAt` is the earliest open timer; null when only a message can wake the run. */
   | {
       readonly type: "park";

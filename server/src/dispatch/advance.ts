@@ -2,11 +2,12 @@
  * Advances one held run: decide, commit, push, decide, commit, … until it is parked or ended, or somebody else's.
  * A step costs one HTTP exchange and one statement; the state stays in memory in between.
  */
-import type { ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
+import type { ExecuteAnswer, ExecuteRequest, HeldPush } from "@aikirun/protocol";
 import { decide } from "../core/decide.js";
 import type { DeliveryOutcome, Route } from "./delivery.js";
 import { type Failure, judge, triedTooOften, unservedMessage } from "./failure.js";
-import { ENDED, type Hold, LOST, type Outcome, type Sent } from "./hold.js";
+import type { Hold, Sent } from "./hold.js";
+import { ENDED, LOST, type Outcome } from "./outcome.js";
 import { pause } from "./timers.js";
 
 /** `suspended`: the run was parked by a `waiting` answer, so that without news nothing is pushed. */
@@ -56,6 +57,7 @@ async function goOn(hold: Hold, from: ExecuteAnswer | undefined, suspended: bool
 /** Pushes until there is an answer on top of the state that is held. */
 async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
   const { shared } = hold;
+  hold.goesOn?.();
   for (;;) {
     if (shared.draining()) return hold.release();
     // A checkpoint of a push that then failed has read the pause.
@@ -95,8 +97,17 @@ type Delivered =
 
 function isOutcome(delivered: Exclude<Delivered, ExecuteAnswer | "again">): delivered is Outcome {
   const { type } = delivered;
-  return type === "parked" || type === "ended" || type === "released" || type === "handed" || type === "lost";
+  return OUTCOMES.has(type);
 }
+
+const OUTCOMES: ReadonlySet<string> = new Set<Outcome["type"]>([
+  "parked",
+  "ended",
+  "released",
+  "handed",
+  "background",
+  "lost",
+]);
 
 /** One push, under a lease that is kept meanwhile. */
 async function deliver(hold: Hold, route: Route): Promise<Delivered> {
@@ -111,6 +122,8 @@ async function deliver(hold: Hold, route: Route): Promise<Delivered> {
   const result = await hold
     .whileHeld((signal) => shared.delivery.deliver(route, state.facts.ns, request, signal))
     .finally(() => load.leave(route));
+  const promised = typeof result === "object" && result.done.type === "callback" ? result.done.promise : undefined;
+  if (promised && isFor(promised, hold)) return hold.leave(promised.deadlineMs);
   await hold.close();
   if (result === "ended") return ENDED;
   if (result === "lost") return LOST;
@@ -129,17 +142,11 @@ async function accept(hold: Hold, sent: Sent | undefined, outcome: DeliveryOutco
     const message = "The endpoint asked for the whole history in answer to the whole history.";
     return { type: "failed", reach: "refused", code: "BAD_ANSWER", message };
   }
+  if (outcome.type === "callback") return OF_ANOTHER_PUSH;
   if (outcome.type !== "answer") return outcome;
   const { answer } = outcome;
   const { fence } = hold.state;
-  if (
-    answer.runId !== runId ||
-    (sent && answer.pushId !== sent.request.pushId) ||
-    answer.epoch !== fence.epoch ||
-    answer.gen !== fence.gen
-  ) {
-    return { type: "failed", reach: "lost", code: "BAD_ANSWER", message: "The answer is for another push." };
-  }
+  if ((sent && answer.pushId !== sent.request.pushId) || !isFor(answer, hold)) return OF_ANOTHER_PUSH;
   if (answer.keeps && sent) {
     const { head, after } = sent.request.history;
     warm.keeps(runId, sent.endpointId, head, after !== undefined);
@@ -156,6 +163,17 @@ async function accept(hold: Hold, sent: Sent | undefined, outcome: DeliveryOutco
   const refenced = await hold.refence();
   return refenced === "held" ? "again" : refenced;
 }
+
+function isFor({ runId, epoch, gen }: HeldPush, { state: { facts, fence } }: Hold): boolean {
+  return runId === facts.id && epoch === fence.epoch && gen === fence.gen;
+}
+
+const OF_ANOTHER_PUSH: Failure = {
+  type: "failed",
+  reach: "lost",
+  code: "BAD_ANSWER",
+  message: "The answer is for another push.",
+};
 
 /** Its checkpoints have recorded all that it did, and what comes next needs another push: there is nothing to write. */
 function isSpent({ state, commands, seq }: ExecuteAnswer, pushed: ExecuteRequest | undefined): boolean | "perhaps" {

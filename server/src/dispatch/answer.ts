@@ -22,6 +22,8 @@ export type Reach = "refused" | "lost" | "timeout";
 export type Reading =
   /** The SDK's own 200: its JSON, not validated yet. */
   | { readonly type: "json"; readonly value: unknown }
+  /** The SDK's own 202, likewise. */
+  | { readonly type: "accepted"; readonly value: unknown }
   /** The SDK's own error, in the status or inside a 200. */
   | { readonly type: "error"; readonly status: number; readonly error: ErrorAnswer["error"] }
   | { readonly type: "busy"; readonly retryAfterMs: number | undefined; readonly message: string }
@@ -73,6 +75,7 @@ function ownAnswer(url: string, answered: Answered): Reading {
     return bad(url, `answered ${status} with something that is not JSON`);
   }
   if (status === 200 && !isErrorBody(value)) return { type: "json", value };
+  if (status === 202) return { type: "accepted", value };
   const error = errorAnswerSchema.safeParse(value);
   if (!error.success) return bad(url, `answered ${status} without an error code`);
   const effective = status === 200 ? (error.data.error.httpStatus ?? 500) : status;

@@ -44,14 +44,15 @@ export class CheckpointTokens {
     this.#header = encode({ alg: "HS256", typ: CHECKPOINT_TOKEN_TYPE });
   }
 
-  /** Good until the invocation has surely ended. */
-  access({ ns, runId: sub, pushId: jti, fence }: PushedPlace, lastsMs: number): CheckpointAccess {
+  /** Good until the invocation has surely ended, or the time is over that it may take with a callback. */
+  access({ ns, runId: sub, pushId: jti, fence }: PushedPlace, lastsMs: number, callbackMs?: number): CheckpointAccess {
     const { issuer, now, mac } = this.#options;
     const iss = issuer();
     const exp = Math.ceil((now() + lastsMs) / 1_000);
     const claims: CheckpointClaims = { iss, aud: iss, ns, sub, jti, exp, epoch: fence.epoch, gen: fence.gen };
     const signed = `${this.#header}.${encode(claims)}`;
-    return { url: iss + CHECKPOINT_PATH, token: `${signed}.${mac(signed)}` };
+    const access = { url: iss + CHECKPOINT_PATH, token: `${signed}.${mac(signed)}` };
+    return callbackMs === undefined ? access : { ...access, callbackMs };
   }
 
   /** The claims of a token that was made here or by another orchestrator of this database. Undefined for any other. */

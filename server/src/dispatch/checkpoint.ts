@@ -47,7 +47,8 @@ export async function recordCheckpoint(
   }
   const { records, fence, paused } = hold.state;
   const news = records.slice(from).filter(isNews);
-  const stop = paused || shared.draining();
+  // Whoever waits for the answer is another process, or nobody: it does not end with this one.
+  const stop = paused || (shared.draining() && !hold.away);
   return { type: "recorded", seq: fence.seq, records: news, ...(stop && { stop: "answer" as const }) };
 }
 

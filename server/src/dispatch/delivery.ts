@@ -2,7 +2,7 @@
  * One push as `advance` sees it: a request goes out, one of these comes back. `push.ts` does it over HTTP; the
  * simulation does it over a network that loses, doubles and delays.
  */
-import type { Divergence, ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
+import type { CallbackPromise, Divergence, ExecuteAnswer, ExecuteRequest } from "@aikirun/protocol";
 import type { RunFacts } from "../core/run.js";
 
 /** Who serves a version right now. */
@@ -32,6 +32,8 @@ export interface Delivery {
 
 export type DeliveryOutcome =
   | { readonly type: "answer"; readonly answer: ExecuteAnswer }
+  /** The endpoint goes on in the background and brings its answer later. */
+  | { readonly type: "callback"; readonly promise: CallbackPromise }
   /** The endpoint lost its copy: push again under the same fence with the whole history. */
   | { readonly type: "history_needed" }
   /** Larger than this endpoint takes: push again under the same fence, which goes out smaller. */

@@ -53,6 +53,7 @@ export function describeWith({ post, epoch, timeoutMs }: DescribeOptions): Descr
     if (reading.type === "failed") return reading.refusal;
     if (reading.type === "busy") return { code: "BUSY", message: reading.message };
     if (reading.type === "error") return ownRefusal(target.url, reading.status, reading.error);
+    if (reading.type === "accepted") return badAnswer(target.url, "answered describe with 202");
     const stated = exchanged.type === "answered" ? exchanged.headers[MANIFEST_HEADER] : undefined;
     return accept(target.url, request, reading.value, stated);
   };

@@ -9,9 +9,10 @@ import { Alarm } from "./alarm.js";
 import type { Delivery } from "./delivery.js";
 import type { Desk, WorkerPoll } from "./desk.js";
 import { Fetcher } from "./fetcher.js";
-import type { Hold, Outcome, Shared, Woken } from "./hold.js";
+import type { Hold, Shared, Woken } from "./hold.js";
 import { Holdings } from "./holdings.js";
 import type { Hub } from "./hub.js";
+import type { Outcome } from "./outcome.js";
 import type { DispatchSettings } from "./settings.js";
 import { pause, type Timers } from "./timers.js";
 
@@ -163,6 +164,8 @@ export class Dispatcher {
 
   readonly extend: Holdings["extend"] = (...extension) => this.#holdings.extend(...extension);
   readonly answer: Holdings["answer"] = (...answer) => this.#holdings.answer(...answer);
+  readonly callback: Holdings["callback"] = (...callback) => this.#holdings.callback(...callback);
+  readonly isWanted: Holdings["isWanted"] = (...push) => this.#holdings.isWanted(...push);
   readonly giveBack: Holdings["giveBack"] = (...push) => this.#holdings.giveBack(...push);
   readonly checkpoint: Holdings["checkpoint"] = (...checkpoint) => this.#holdings.checkpoint(...checkpoint);
 

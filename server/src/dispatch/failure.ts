@@ -4,7 +4,10 @@ import type { Delivery, DeliveryOutcome } from "./delivery.js";
 import type { Desk } from "./desk.js";
 import type { DispatchSettings } from "./settings.js";
 
-export type Failure = Exclude<DeliveryOutcome, { type: "answer" } | { type: "history_needed" } | { type: "too_large" }>;
+export type Failure = Exclude<
+  DeliveryOutcome,
+  { type: "answer" } | { type: "callback" } | { type: "history_needed" } | { type: "too_large" }
+>;
 
 export type Verdict =
   /** Push again after this long; `refenced` under a new generation, because something may still run. */

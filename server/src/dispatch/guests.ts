@@ -4,6 +4,7 @@
  * that a copy which has fallen behind costs a refusal and never a wrong record.
  */
 import type { CheckpointBody, HeldPush } from "@aikirun/protocol";
+import type { LoadedRun } from "../core/run.js";
 import { type CheckpointOutcome, STALE } from "./checkpoint.js";
 import { Hold, type Sent, type Shared } from "./hold.js";
 
@@ -43,6 +44,22 @@ export class Guests {
     this.#handed.delete(keyOf(ns, push.runId));
     const hold = await (known ?? this.#load(ns, push));
     await hold?.close();
+    if (hold) hold.away = false;
+    return hold;
+  }
+
+  /**
+   * The same for a push that was answered with 202, read anew: what the lease is for tells whether the answer is still
+   * waited for. `early`: nobody waits for it yet, because the 202 is still being written, or no more, because this is the
+   * second time that it comes.
+   */
+  async takeCallback(ns: string, push: HeldPush): Promise<Hold | "early" | "stale"> {
+    this.forget(ns, push);
+    const run = await this.#read(ns, push);
+    if (!run?.hold) return "stale";
+    if (run.hold === "push") return "early";
+    const hold = new Hold(run, this.#shared);
+    hold.retakes = true;
     return hold;
   }
 
@@ -62,12 +79,18 @@ export class Guests {
     return outcome;
   }
 
-  async #load(ns: string, { runId, pushId, epoch, gen }: HeldPush): Promise<Hold | undefined> {
-    const run = await this.#shared.store.load(ns, runId);
-    if (run?.fence.gen !== gen || run.fence.epoch !== epoch) return undefined;
+  async #load(ns: string, push: HeldPush): Promise<Hold | undefined> {
+    const run = await this.#read(ns, push);
+    if (!run) return undefined;
     const hold = new Hold(run, this.#shared);
-    hold.open(pushId);
+    hold.away = true;
+    hold.open(push.pushId);
     return hold;
+  }
+
+  async #read(ns: string, { runId, epoch, gen }: HeldPush): Promise<LoadedRun | undefined> {
+    const run = await this.#shared.store.load(ns, runId);
+    return run?.fence.gen === gen && run.fence.epoch === epoch ? run : undefined;
   }
 
   #keep(key: string, hold: Promise<Hold | undefined>): void {

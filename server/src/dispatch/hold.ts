@@ -3,7 +3,6 @@
  * Nothing here decides; `core` does.
  */
 import type { CheckpointBody, ExecuteRequest, HistoryCursor, HistoryRecord, HistorySlice } from "@aikirun/protocol";
-import type { Instant } from "../core/clock.js";
 import { advanceCursor, START } from "../core/cursor.js";
 import { commitOf, type Decision, type Input, letGo, settle } from "../core/decide.js";
 import type { Commit, LoadedRun, Mail, Trouble } from "../core/run.js";
@@ -15,6 +14,7 @@ import type { Desk, Seat } from "./desk.js";
 import type { Heads } from "./heads.js";
 import type { Hub } from "./hub.js";
 import type { EndpointLoad } from "./load.js";
+import { BACKGROUND, ENDED, LOST, leaseWithin, type Outcome } from "./outcome.js";
 import { isNextPush, type PreparedPush, pushRequest } from "./push-request.js";
 import type { DispatchSettings } from "./settings.js";
 import { pause, type Timers } from "./timers.js";
@@ -49,20 +49,6 @@ export interface Woken {
   readonly runIds: readonly string[];
 }
 
-/** How the holding of a run ended. */
-export type Outcome =
-  /** `dueAt` null: a message wakes it. */
-  | { readonly type: "parked"; readonly dueAt: number | null }
-  | { readonly type: "ended" }
-  | { readonly type: "released" }
-  /** A worker has it; whatever process its answer comes to goes on. */
-  | { readonly type: "handed"; readonly pushId: string }
-  /** Somebody else holds it, or will once the lease has run out. */
-  | { readonly type: "lost" };
-
-export const LOST: Outcome = { type: "lost" };
-export const ENDED: Outcome = { type: "ended" };
-
 /** A push that is under way, as far as its answer needs it. */
 export interface Sent {
   /** Of whoever has it: an endpoint or a worker. */
@@ -71,15 +57,6 @@ export interface Sent {
 }
 
 const STORE_RETRY_MOST_MS = 1_000;
-
-/**
- * The lease of a run that a worker has: no process watches over its time, so it ends with it, and whoever claims the run
- * then ends it.
- */
-export function leaseWithin(leaseMs: number, timeoutAt: number | undefined, { earliest }: Instant): number {
-  if (timeoutAt === undefined) return leaseMs;
-  return Math.min(leaseMs, Math.max(1, Math.ceil(timeoutAt - earliest) + 1));
-}
 
 export class Hold {
   readonly shared: Shared;
@@ -92,6 +69,12 @@ export class Hold {
   knownTimeoutMs: number | undefined;
   /** What a worker was handed last. */
   handed: Sent | undefined;
+  /** Nobody here waits for what is under way of it. */
+  away = false;
+  /** The answer that a lease for a callback was for is being written: with it the lease is this process's own. */
+  retakes = false;
+  /** Called once what was brought is written, or dropped, and the run goes on from here. */
+  goesOn: (() => void) | undefined;
   /** The lease is one for a callback, as far as this process knows. */
   #forCallback = false;
   /** Where the history ended when it was last hashed. */
@@ -123,12 +106,15 @@ export class Hold {
   /** The same, for whom a lost fence is the end. */
   async record(decision: Decision, trouble: Trouble | undefined): Promise<"held" | "fenced" | "unread" | Outcome> {
     const { state, shared } = this;
-    const commit = commitOf(state, decision, shared.timers.newId("push"), trouble);
+    const decided = commitOf(state, decision, shared.timers.newId("push"), trouble);
+    const retakes = this.retakes && decided.next.type === "keep";
+    const commit: Commit = retakes ? { ...decided, next: { type: "keep", retakes } } : decided;
     const outcome = await this.#commit(commit);
     if (outcome.type === "lost") return LOST;
     if (outcome.type === "fenced") return "fenced";
     if (outcome.type === "unread") return (await this.#readMail()) ? "unread" : LOST;
     settle(state, decision, trouble);
+    if (retakes) this.retakes = false;
     const woken = [...commit.children.map(({ facts }) => facts.id), ...commit.messages.map(({ runId }) => runId)];
     if (woken.length > 0) shared.wake({ ns: commit.ns, runIds: woken });
     for (const { ns, runId, body } of commit.messages) if (body.kind === "cancel") shared.cancelSent(ns, runId);
@@ -147,15 +133,11 @@ export class Hold {
    */
   async handOver(seat: Seat): Promise<Outcome | "gone"> {
     const { shared, state } = this;
-    const { facts, fence } = state;
+    const { facts } = state;
     const { leaseMs, workerBudgetMs } = shared.settings;
     const timeoutAt = this.#timeoutAt();
     if (!this.#forCallback) {
-      const { ns, id } = facts;
-      const held = this.#ask((store) => {
-        return store.holdForCallback(ns, id, fence.gen, leaseWithin(leaseMs, timeoutAt, store.now()));
-      });
-      const mine = await held.catch((error) => {
+      const mine = await this.#holdForCallback(leaseMs).catch((error) => {
         seat.leave();
         throw error;
       });
@@ -163,7 +145,6 @@ export class Hold {
         seat.leave();
         return LOST;
       }
-      this.#forCallback = true;
     }
     const to = { endpointId: seat.worker, budgetMs: workerBudgetMs };
     const request = pushRequest(this, to);
@@ -174,6 +155,25 @@ export class Hold {
       return { type: "handed", pushId: push.pushId };
     await this.close();
     return "gone";
+  }
+
+  /**
+   * Leaves the run to its endpoint, which brings the answer within `deadlineMs`. As above; and its checkpoints, of which
+   * one may be under way here, go on.
+   */
+  async leave(deadlineMs: number): Promise<Outcome> {
+    this.away = true;
+    return (await this.#holdForCallback(deadlineMs)) ? BACKGROUND : LOST;
+  }
+
+  async #holdForCallback(leaseMs: number): Promise<boolean> {
+    const { facts, fence } = this.state;
+    const timeoutAt = this.#timeoutAt();
+    const mine = await this.#ask((store) =>
+      store.holdForCallback(facts.ns, facts.id, fence.gen, leaseWithin(leaseMs, timeoutAt, store.now())),
+    );
+    this.#forCallback ||= mine === true;
+    return mine === true;
   }
 
   /** The worker that takes the run next, if any. */
@@ -410,7 +410,7 @@ export class Hold {
    */
   async #commit(commit: Commit): Promise<CommitOutcome | { readonly type: "lost" }> {
     const { store, settings } = this.shared;
-    const timeoutAt = this.#forCallback ? this.#timeoutAt() : undefined;
+    const timeoutAt = this.#forCallback || this.away ? this.#timeoutAt() : undefined;
     let uncertain = false;
     const outcome = await this.#ask(async () => {
       try {

@@ -11,9 +11,10 @@ import type { Delivery, DeliveryOutcome } from "./delivery.js";
 import { Desk, type Seat } from "./desk.js";
 import { Guests } from "./guests.js";
 import { Heads } from "./heads.js";
-import { Hold, leaseWithin, type Outcome, type Shared } from "./hold.js";
+import { Hold, type Shared } from "./hold.js";
 import { Hub } from "./hub.js";
 import { EndpointLoad } from "./load.js";
+import { leaseWithin, type Outcome } from "./outcome.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "./settings.js";
 import { pause, realTimers, type Timers } from "./timers.js";
 import { WarmRuns } from "./warmth.js";
@@ -122,6 +123,31 @@ export class Holdings {
     const sent = hold.handed?.request.pushId === push.pushId ? hold.handed : undefined;
     const ended = await this.#advance(key, hold, advanceFrom(hold, sent, outcome));
     return ended !== undefined && ended.type !== "lost";
+  }
+
+  /**
+   * Goes on from the answer to a push that was answered with 202, whichever process made it. Comes back once the answer
+   * is written. `early`: not yet, and to be brought again. `stale`: not wanted any more. Throws `StoreUnavailable`.
+   */
+  async callback(ns: string, push: HeldPush, outcome: DeliveryOutcome): Promise<"taken" | "early" | "stale"> {
+    const key = keyOf(ns, push.runId);
+    const isHeld = () => this.#held.get(key)?.state.fence.gen === push.gen;
+    if (isHeld()) return "early";
+    const hold = await this.#guests.takeCallback(ns, push);
+    if (typeof hold === "string") return hold;
+    if (isHeld()) return "early";
+    this.#held.set(key, hold);
+    return new Promise((resolve) => {
+      hold.goesOn = () => resolve("taken");
+      void this.#advance(key, hold, advanceFrom(hold, undefined, outcome)).then((ended) =>
+        resolve(ended === undefined || ended.type === "lost" ? "early" : "taken"),
+      );
+    });
+  }
+
+  /** Whether the run still waits for what comes of this push. Throws `StoreUnavailable`. */
+  async isWanted(ns: string, { runId, gen }: HeldPush): Promise<boolean> {
+    return (await this.shared.store.lastCommit(ns, runId))?.gen === gen;
   }
 
   /** Takes back what a worker has not begun, or does not want to end. Throws `StoreUnavailable`. */

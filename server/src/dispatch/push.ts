@@ -1,6 +1,7 @@
 /** `Delivery` over HTTP: one signed POST per push, and the answer table. */
 import {
   type CheckpointAccess,
+  callbackPromiseSchema,
   type ExecuteAnswer,
   type ExecuteRequest,
   executeAnswerSchema,
@@ -42,6 +43,8 @@ interface SignedPush {
   readonly message: Parameters<Post["sign"]>[1];
   readonly token: Token;
   readonly body: PushBody;
+  /** For how long it offers the endpoint to go on in the background. */
+  readonly callbackMs: number | undefined;
 }
 
 export class Pusher implements Delivery {
@@ -58,7 +61,7 @@ export class Pusher implements Delivery {
   }
 
   forWorker(ns: string, request: ExecuteRequest): ExecuteRequest {
-    return fitting(request, this.#access(this.#options.workerCheckpoints, ns, request));
+    return fitting(request, this.#access(this.#options.workerCheckpoints, ns, request, undefined));
   }
 
   versionTimeoutMs(facts: RunFacts): number | undefined {
@@ -83,7 +86,7 @@ export class Pusher implements Delivery {
     if (waiting) this.#signed.delete(request);
     const startedAt = performance.now();
     const outcome = await this.#push(endpoint, ns, request, signal);
-    endpoint.slots.release(outcome.type === "busy" ? "busy" : outcome.type === "answer" ? "ok" : "other");
+    endpoint.slots.release(outcome.type === "busy" ? "busy" : isWell(outcome) ? "ok" : "other");
     this.#options.observe?.(outcome, performance.now() - startedAt);
     return outcome;
   }
@@ -102,11 +105,11 @@ export class Pusher implements Delivery {
   ): Promise<DeliveryOutcome> {
     const { target } = endpoint;
     const known = this.#signed.get(request);
-    const { message, token, body } = known?.target === target ? known : this.#sign(endpoint, ns, request);
+    const { message, token, body, callbackMs } = known?.target === target ? known : this.#sign(endpoint, ns, request);
     const limits = { totalMs: request.budgetMs + GRACE_MS, maxAnswerBytes: LIMITS.bodyBytes, signal };
     const exchanged = await this.#options.post.send(target, { ...message, ...limits }, token);
     this.#compareManifest(endpoint, exchanged);
-    const outcome = this.#classify(endpoint, request, exchanged);
+    const outcome = this.#classify(endpoint, request, exchanged, callbackMs);
     if (outcome.type !== "too_large") return outcome;
     if (!body.canShrink)
       return failed({ code: "PAYLOAD_TOO_LARGE", message: `${outcome.message} ${SMALLER}` }, "refused");
@@ -117,22 +120,29 @@ export class Pusher implements Delivery {
   #sign({ target, stored }: LiveEndpoint, ns: string, request: ExecuteRequest): SignedPush {
     const { checkpoints, post } = this.#options;
     const { run, pushId, fence } = request;
-    const can = stored.manifest.capabilities.inlineCheckpoints;
-    const checkpoint = can ? this.#access(checkpoints, ns, request) : undefined;
+    const { inlineCheckpoints, backgroundMs } = stored.manifest.capabilities;
+    const checkpoint = inlineCheckpoints ? this.#access(checkpoints, ns, request, backgroundMs) : undefined;
     const body = this.#bodies.of(stored.id, request, checkpoint);
     const message = { ns, subject: run.id, pushId, fence, body: body.text };
-    return { target, message, body, token: post.sign(target, message) };
+    return { target, message, body, token: post.sign(target, message), callbackMs: checkpoint?.callbackMs };
   }
 
   #access(
     tokens: CheckpointTokens | undefined,
     ns: string,
     { run, pushId, fence, budgetMs }: ExecuteRequest,
+    backgroundMs: number | undefined,
   ): CheckpointAccess | undefined {
-    return tokens?.access({ ns, runId: run.id, pushId, fence }, budgetMs + GRACE_MS);
+    const lastsMs = Math.max(budgetMs, backgroundMs ?? 0) + GRACE_MS;
+    return tokens?.access({ ns, runId: run.id, pushId, fence }, lastsMs, backgroundMs);
   }
 
-  #classify(endpoint: LiveEndpoint, request: ExecuteRequest, exchanged: Exchanged): DeliveryOutcome {
+  #classify(
+    endpoint: LiveEndpoint,
+    request: ExecuteRequest,
+    exchanged: Exchanged,
+    callbackMs: number | undefined,
+  ): DeliveryOutcome {
     const { url } = endpoint.target;
     const reading = readAnswer(url, exchanged);
     if (reading.type === "busy") {
@@ -143,9 +153,12 @@ export class Pusher implements Delivery {
       if (DOUBTFUL.has(reading.refusal.code)) this.#doubt(endpoint, "refused");
       return failed(reading.refusal, reading.reach);
     }
-    if (reading.type === "json") {
-      const outcome = accept(url, request, reading.value);
-      if (outcome.type === "answer" && endpoint.stored.status === "unhealthy") this.#doubt(endpoint, "well");
+    if (reading.type === "json" || reading.type === "accepted") {
+      const outcome =
+        reading.type === "json"
+          ? accept(url, request, reading.value)
+          : promised(url, request, reading.value, callbackMs);
+      if (isWell(outcome) && endpoint.stored.status === "unhealthy") this.#doubt(endpoint, "well");
       return outcome;
     }
     const { status, error } = reading;
@@ -208,7 +221,35 @@ function accept(url: string, request: ExecuteRequest, value: unknown): DeliveryO
   return { type: "answer", answer: parsed.data };
 }
 
-function wrongEcho({ run, pushId, fence }: ExecuteRequest, answer: ExecuteAnswer): string | undefined {
+/** Later than the push has offered, nobody holds the run for it, and its token is no good. */
+function promised(
+  url: string,
+  request: ExecuteRequest,
+  value: unknown,
+  callbackMs: number | undefined,
+): DeliveryOutcome {
+  if (callbackMs === undefined) return failed(badAnswer(url, "answered 202, and the push did not offer that"), "lost");
+  const parsed = callbackPromiseSchema.safeParse(value);
+  if (!parsed.success) {
+    const at = parsed.error.issues[0]?.path.join(".") || "the body";
+    return failed(badAnswer(url, `answered 202 with something that promises no callback (at ${at})`), "lost");
+  }
+  const { data } = parsed;
+  const wrong = wrongEcho(request, data);
+  if (wrong) return failed(badAnswer(url, `answered 202 for another ${wrong}`), "lost");
+  if (data.deadlineMs > callbackMs) {
+    return failed(badAnswer(url, `promised a callback in ${data.deadlineMs} ms, of ${callbackMs} ms at most`), "lost");
+  }
+  return { type: "callback", promise: data };
+}
+
+function isWell({ type }: DeliveryOutcome): boolean {
+  return type === "answer" || type === "callback";
+}
+
+type Echo = Pick<ExecuteAnswer, "runId" | "pushId" | "epoch" | "gen" | "seq">;
+
+function wrongEcho({ run, pushId, fence }: ExecuteRequest, answer: Echo): string | undefined {
   if (answer.runId !== run.id) return "run";
   if (answer.pushId !== pushId) return "push";
   if (answer.epoch !== fence.epoch || answer.gen !== fence.gen || answer.seq < fence.seq) return "fence";

@@ -262,6 +262,7 @@ function checkedHeaders(headers: Record<string, string>, signatureHeader: string
 type Listed = Awaited<ReturnType<Store["listEndpoints"]>>[number];
 
 function shown(stored: Listed): Endpoint {
+  const { backgroundMs } = stored.manifest.capabilities;
   return {
     id: stored.id,
     name: stored.name,
@@ -270,6 +271,7 @@ function shown(stored: Listed): Endpoint {
     workflows: stored.owns.map(({ workflow, version }) => ({ name: workflow, version })),
     sdk: `${stored.manifest.sdk.name} ${stored.manifest.sdk.version}`,
     maxDurationMs: budgetOf(stored),
+    ...(backgroundMs !== undefined && { backgroundMs }),
     concurrency: stored.concurrency,
     headerNames: [...stored.headerNames],
     createdAt: stored.createdAt,

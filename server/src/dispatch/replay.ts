@@ -56,6 +56,9 @@ export function replayWith(options: ReplayOptions): Replay {
       const reading = await send(options, target, ns, request, body, signal);
       if (reading.type === "json") return verdictOf(target.url, reading.value);
       if (reading.type === "failed") return { type: "unanswered", refusal: reading.refusal };
+      if (reading.type === "accepted") {
+        return { type: "unanswered", refusal: badAnswer(target.url, "answered replay with 202") };
+      }
       if (reading.type === "error") {
         return { type: "unanswered", refusal: ownRefusal(target.url, reading.status, reading.error) };
       }

@@ -20,7 +20,6 @@ export { DeskObject } from "./cloudflare/desk-object.js";
 export { RunObject } from "./cloudflare/run-object.js";
 
 const app = createAppOf((options) => options as AppOptions);
-const neverStopping = new AbortController().signal;
 
 async function respond(request: Request, env: Bindings, context: ExecutionContext): Promise<Response> {
   const deferred: Promise<unknown>[] = [];
@@ -71,7 +70,7 @@ function appOptions(
     authenticate: local ? everyone : authenticateWith({ store, adminKey: settings.AIKI_ADMIN_KEY, now, known }),
     ...(local && { guard: loopbackOnly }),
     log,
-    stopping: neverStopping,
+    stopping: new AbortController().signal,
   };
 }
 

@@ -90,11 +90,15 @@ export function isClaimable(row: Row, now: number): boolean {
   return row.leaseUntil === null || row.leaseUntil < now || (row.hold === "callback" && row.cancelN > row.seen);
 }
 
-/** Parked because nobody served it, and one of those that are wanted now. */
+/** Parked because nobody served it. */
+export function isUnserved({ status, leaseUntil, trouble }: Row): boolean {
+  return status === "queued" && leaseUntil === null && trouble?.code === "WORKFLOW_NOT_SERVED";
+}
+
+/** The same, and one of those that are wanted now. */
 export function waitsFor(row: Row, { ns, wanted }: Unserved): boolean {
   const { workflow, version, pool } = row.facts;
-  if (row.facts.ns !== ns || row.status !== "queued" || row.leaseUntil !== null) return false;
-  if (row.trouble?.code !== "WORKFLOW_NOT_SERVED") return false;
+  if (row.facts.ns !== ns || !isUnserved(row)) return false;
   return wanted.some((one) => one.workflow === workflow && one.version === version && one.pool === pool);
 }
 
@@ -166,6 +170,7 @@ export function toLoaded(row: Row, status: RunStatus = row.status): LoadedRun {
     startAt: row.startAt ?? undefined,
     tries: row.tries,
     trouble: row.trouble,
+    hold: row.leaseUntil === null ? undefined : (row.hold ?? "push"),
     seen: row.seen,
     queued: row.queued.map((n) => row.mail[n - 1] as Mail),
     mail: mailAfter(row, row.seen),

@@ -10,6 +10,7 @@ import {
   holdsFence,
   isClaimable,
   isLive,
+  isUnserved,
   mailAfter,
   newRow,
   type Row,
@@ -19,7 +20,7 @@ import {
   toLoaded,
   waitsFor,
 } from "./memory-row.js";
-import { matches, sample, toRun, toSummary } from "./memory-view.js";
+import { countByVersion, matches, sample, toRun, toSummary } from "./memory-view.js";
 import type {
   AppendOutcome,
   AppendWhereOutcome,
@@ -320,15 +321,13 @@ export class MemoryRuns implements RunStore, RunQueries {
   }
 
   async countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]> {
-    const counts = new Map<string, { workflow: string; version: string; live: number }>();
-    for (const { facts } of this.#live) {
-      if (facts.ns !== ns) continue;
-      const key = JSON.stringify([facts.workflow, facts.version]);
-      const count = counts.get(key) ?? { workflow: facts.workflow, version: facts.version, live: 0 };
-      count.live += 1;
-      counts.set(key, count);
-    }
-    return [...counts.values()];
+    const live = [...this.#live].filter(({ facts }) => facts.ns === ns);
+    return countByVersion(live).map(({ count, ...version }) => ({ ...version, live: count }));
+  }
+
+  async countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]> {
+    const unserved = [...this.#live].filter((row) => row.facts.ns === ns && isUnserved(row)).slice(0, most);
+    return countByVersion(unserved).map(({ count, ...version }) => ({ ...version, waiting: count }));
   }
 
   async sampleLive(
@@ -444,7 +443,9 @@ export class MemoryRuns implements RunStore, RunQueries {
     if (commit.records.length > 0 || next.type === "park") row.tries = 0;
     row.status = statusAfter(row.status, reasonOf(next));
     if (next.type === "keep") {
-      row.leaseUntil = now + leaseMs;
+      if (next.retakes) row.hold = null;
+      const least = row.hold === "callback" ? (row.leaseUntil ?? 0) : 0;
+      row.leaseUntil = Math.max(least, now + leaseMs);
       row.dueAt = now;
     } else if (next.type === "park") {
       row.leaseUntil = null;

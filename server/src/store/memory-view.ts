@@ -54,6 +54,16 @@ export function matches(row: Row, filter: RunFilter): boolean {
   );
 }
 
+export function countByVersion(rows: readonly Row[]): { workflow: string; version: string; count: number }[] {
+  const counts = new Map<string, { workflow: string; version: string; count: number }>();
+  for (const { facts } of rows) {
+    const { workflow, version } = facts;
+    const known = counts.get(`${workflow}@${version}`) ?? { workflow, version, count: 0 };
+    counts.set(`${workflow}@${version}`, { ...known, count: known.count + 1 });
+  }
+  return [...counts.values()];
+}
+
 /** Equal parts of a version's runs, of which each gives one; a power of two. */
 const PARTS = 1_024;
 

@@ -232,6 +232,8 @@ export interface RunQueries {
   ): Promise<HistoryPart | undefined>;
   /** Runs that have not ended, per workflow and version. */
   countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]>;
+  /** Runs that wait because nobody serves their version: up to `most` of them are counted, oldest first. */
+  countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]>;
   /**
    * Up to `limit` runs of these versions that have not ended and that a commit has reached: versions take turns, and
    * each gives runs spread evenly from its oldest to its newest. At most 1,024 of one version.

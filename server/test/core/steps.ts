@@ -40,6 +40,7 @@ export function run({
     startAt: undefined,
     tries: 1,
     trouble: undefined,
+    hold: "push",
     seen: 0,
     queued: [],
     mail: [],

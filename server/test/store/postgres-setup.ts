@@ -1,36 +1,48 @@
-/** One Postgres for a whole run of vitest, started when the first test asks for it. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/shell/embedded-postgres.js";
+/**
+ * One Postgres for a whole run of vitest, with a database that those of the tests are copied from. `TEST_POSTGRES_URL`
+ * names one that runs already, of another version perhaps: a superuser's URL, on whose server databases are made and dropped.
+ */
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { startEmbeddedPostgres } from "../../src/shell/embedded-postgres.js";
+import { readMigrations } from "../../src/shell/migrations.js";
+import { migrate } from "../../src/store/postgres/migrate.js";
+import { onDemand, type Started } from "./on-demand.js";
 
 interface Provider {
   provide(key: "postgresSocket", value: string): void;
 }
 
 export async function setup(project: Provider): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), "aiki-test-"));
-  let started: Promise<EmbeddedPostgres> | undefined;
-  const server = createServer((socket) => {
-    socket.on("error", () => {});
-    started ??= startEmbeddedPostgres(folder);
-    started.then(
-      ({ url }) => socket.end(JSON.stringify({ url })),
-      (error: unknown) => socket.end(JSON.stringify({ error: String(error) })),
-    );
-  });
-  const path = join(folder, "ask");
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  project.provide("postgresSocket", path);
-  return async () => {
-    server.close();
-    await started?.then(
-      (postgres) => postgres.close(),
-      () => {},
-    );
-    await rm(folder, { recursive: true, force: true });
-  };
+  const { TEST_POSTGRES_URL: given } = process.env;
+  const { socket, close } = await onDemand(given ? () => borrow(given) : startForTests);
+  project.provide("postgresSocket", socket);
+  return close;
+}
+
+/** Its own database gets Aiki's schema and is the template of the tests' databases: nobody else connects to it. */
+async function startForTests(folder: string): Promise<Started<string>> {
+  const { url, close } = await startEmbeddedPostgres(folder);
+  await migrate(url, await readMigrations());
+  return { value: url, close };
+}
+
+async function borrow(server: string): Promise<Started<string>> {
+  const name = `test_template_${randomBytes(8).toString("hex")}`;
+  await tell(server, `CREATE DATABASE ${name}`);
+  const url = server.replace(/[^/]*$/, name);
+  await migrate(url, await readMigrations());
+  return { value: url, close: () => tell(server, `DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
+async function tell(url: string, command: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(command);
+  } finally {
+    await client.end();
+  }
 }
 
 declare module "vitest" {

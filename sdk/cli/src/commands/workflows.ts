@@ -13,11 +13,12 @@ export function workflowsCommand(): Command {
       const workflows = await aiki.listWorkflows();
       print({ workflows }, () =>
         table(
-          [{ head: "workflow" }, { head: "served by" }, { head: "live" }, { head: "events" }],
+          [{ head: "workflow" }, { head: "served by" }, { head: "live" }, { head: "waiting" }, { head: "events" }],
           workflows.map((one) => [
             `${one.name}@${one.version}`,
             servedBy(one),
             String(one.live),
+            one.waiting === 0 ? "" : String(one.waiting),
             one.events.join(", "),
           ]),
         ),

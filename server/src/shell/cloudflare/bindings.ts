@@ -1,5 +1,6 @@
 /** What a deployment gives the Worker: `wrangler.toml` names it. Settings are the strings among it. */
 import type { AikiError } from "@aikirun/protocol";
+import type { LocalHost } from "../local-host.js";
 import { type Environment, invalid, readSettings, type Settings } from "../env.js";
 
 export interface Bindings {
@@ -10,16 +11,6 @@ export interface Bindings {
   readonly HYPERDRIVE?: Hyperdrive;
   /** Set by `aiki dev` alone: JSON of `LocalHost`. */
   readonly LOCAL?: string;
-}
-
-/** The machine of a developer, who needs no key. */
-export interface LocalHost {
-  /** `host:port` of something that speaks as Neon does. */
-  readonly neon?: string;
-  readonly pid: number;
-  readonly folder: string;
-  /** False: no object wakes by itself, so that only the cron trigger does. For tests. */
-  readonly alarms?: boolean;
 }
 
 export interface Configuration {

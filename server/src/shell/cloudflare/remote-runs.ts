@@ -2,7 +2,7 @@
 
 import type { Services } from "../../api/services.js";
 import { tooManyPolls } from "../../api/workers.js";
-import { leaseWithin } from "../../dispatch/hold.js";
+import { leaseWithin } from "../../dispatch/outcome.js";
 import type { DispatchSettings } from "../../dispatch/settings.js";
 import { type Store, StoreUnavailable } from "../../store/port.js";
 import type { Bindings } from "./bindings.js";
@@ -43,12 +43,12 @@ export function remoteRuns({ env, store, leaseMs, defer: deferred }: RemoteRunsO
       defer(deskObject(env, ns).cancelSent(ns, runId));
     },
     startedUnknown: (ns, runId) => defer(runObject(env, ns, runId).wake(ns, runId)),
-    checkpoint: async (ns, body) => valueOf(await runObject(env, ns, body.runId).checkpoint(ns, body)),
+    checkpoint: async (ns, body) => resultOf(await runObject(env, ns, body.runId).checkpoint(ns, body)),
     hub: { subscribe: (ns, runId, changed) => watch(env, ns, runId, changed) },
     waitingPolls: () => 0,
     workersOf: (ns) => deskObject(env, ns).serving(ns),
     async poll(poll, waitMs) {
-      const answer = valueOf(await deskObject(env, poll.ns).poll(poll, Math.min(waitMs, POLL_MOST_MS)));
+      const answer = resultOf(await deskObject(env, poll.ns).poll(poll, Math.min(waitMs, POLL_MOST_MS)));
       if (answer === "full") throw tooManyPolls();
       return answer;
     },
@@ -56,14 +56,16 @@ export function remoteRuns({ env, store, leaseMs, defer: deferred }: RemoteRunsO
       store.extend(ns, runId, gen, leaseWithin(leaseMs, timeoutAt, store.now())),
     async answer(ns, push, outcome, { seat, versionTimeoutMs }) {
       const desk = deskObject(env, ns);
-      const { recorded, next } = valueOf(await desk.answer(ns, push, outcome, seat?.worker, versionTimeoutMs));
+      const { recorded, next } = resultOf(await desk.answer(ns, push, outcome, seat?.worker, versionTimeoutMs));
       if (next && !seat?.give(next)) {
         const { run, pushId, fence } = next.push;
         defer(desk.giveBack(ns, { runId: run.id, pushId, epoch: fence.epoch, gen: fence.gen }));
       }
       return recorded;
     },
-    giveBack: async (ns, push) => valueOf(await deskObject(env, ns).giveBack(ns, push)),
+    callback: async (ns, push, outcome) => resultOf(await runObject(env, ns, push.runId).callback(ns, push, outcome)),
+    isWanted: async (ns, { runId, gen }) => (await store.lastCommit(ns, runId))?.gen === gen,
+    giveBack: async (ns, push) => resultOf(await deskObject(env, ns).giveBack(ns, push)),
   };
 }
 
@@ -87,7 +89,7 @@ function watch(env: Bindings, ns: string, runId: string, changed: (ended: boolea
   };
 }
 
-function valueOf<T>(answered: Answered<T>): T {
+function resultOf<T>(answered: Answered<T>): T {
   if (answered.type === "unavailable") throw new StoreUnavailable(answered.message);
   return answered.value;
 }

@@ -3,12 +3,14 @@
  * that is gone, or that exists twice, costs time and never a record, because the fence decides.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { CheckpointBody } from "@aikirun/protocol";
+import type { CheckpointBody, HeldPush } from "@aikirun/protocol";
 import type { LoadedRun } from "../../core/run.js";
 import type { CheckpointOutcome } from "../../dispatch/checkpoint.js";
-import type { Hold, Outcome } from "../../dispatch/hold.js";
+import type { DeliveryOutcome } from "../../dispatch/delivery.js";
+import type { Hold } from "../../dispatch/hold.js";
 import { Holdings } from "../../dispatch/holdings.js";
 import { Hub } from "../../dispatch/hub.js";
+import type { Outcome } from "../../dispatch/outcome.js";
 import { StoreUnavailable } from "../../store/port.js";
 import type { Bindings } from "./bindings.js";
 import { doubtTeller } from "./doubts.js";
@@ -78,10 +80,25 @@ export class RunObject extends DurableObject<Bindings> {
   }
 
   async checkpoint(ns: string, body: CheckpointBody): Promise<Answered<CheckpointOutcome>> {
-    this.#name = { ns, runId: body.runId };
+    return this.#asked({ ns, runId: body.runId }, (holdings) => holdings.checkpoint(ns, body));
+  }
+
+  /** The answer to a push that was answered with 202. */
+  async callback(
+    ns: string,
+    push: HeldPush,
+    outcome: DeliveryOutcome,
+  ): Promise<Answered<Awaited<ReturnType<Holdings["callback"]>>>> {
+    return this.#asked({ ns, runId: push.runId }, (holdings) => {
+      this.#ringAfterLease();
+      return holdings.callback(ns, push, outcome);
+    });
+  }
+
+  async #asked<T>(name: Name, question: (holdings: Holdings) => Promise<T>): Promise<Answered<T>> {
+    this.#name = name;
     try {
-      const holdings = this.#holdingsOf(await this.#open());
-      return { type: "done", value: await holdings.checkpoint(ns, body) };
+      return { type: "done", value: await question(this.#holdingsOf(await this.#open())) };
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       return { type: "unavailable", message: error.message };
@@ -219,20 +236,21 @@ export class RunObject extends DurableObject<Bindings> {
   }
 
   async #left({ state }: Hold, outcome: Outcome | undefined): Promise<void> {
-    const { store } = await this.#open();
+    const { ns, id } = state.facts;
     for (const rested of [...this.#rests]) rested();
     if (outcome?.type === "parked" && state.trouble?.code === "WORKFLOW_NOT_SERVED") {
-      this.ctx.waitUntil(
-        deskObject(this.env, state.facts.ns)
-          .unserved(state.facts)
-          .catch(() => {}),
-      );
+      this.ctx.waitUntil(deskObject(this.env, ns).unserved(state.facts).catch(() => {}));
     }
     if (this.#again) return this.#claim();
-    if (outcome?.type === "parked") return this.#sleep(outcome.dueAt, store);
-    if (outcome?.type === "ended") return this.#sleep(undefined, store);
-    // Lost, or broken: the alarm that was set for the lease looks what has become of the run.
-    await store.close();
+    try {
+      const { store } = await this.#open();
+      if (outcome?.type === "parked") await this.#sleep(outcome.dueAt, store);
+      else if (outcome?.type === "ended") await this.#sleep(undefined, store);
+      // Somebody else has it, or an endpoint works on it in the background.
+      else await this.#sleep(await store.wakesAt(ns, id), store);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** Resolves when nothing is held any more, or after so long. */

@@ -3,7 +3,7 @@ import { CLOCK, type Statement } from "./connection.js";
 
 /** Columns of a held run, from `a` (its actor row) and `r` (its cold row). */
 export const HELD_COLUMNS = `
-  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.start_at, a.trouble,
+  a.ns, a.run_id, a.epoch, a.gen, a.seq, a.seen, a.queued, a.tries, a.paused, a.start_at, a.trouble, a.hold,
   r.workflow, r.version, r.input, r.created_at, r.timed_from, r.reference, r.retry, r.timeout_ms, r.pool, r.parent_id,
   r.parent_key`;
 

@@ -19,7 +19,7 @@ import { CLOCK, type Statement } from "./connection.js";
 const MESSAGES = `
 message AS MATERIALIZED (
   SELECT m.*
-  FROM unnest($27::int[], $28::int[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[])
+  FROM unnest($28::int[], $29::int[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[])
     AS m(place, nth, ns, run_id, event_id, kind, body)
   WHERE 0 = (
     SELECT count(*) FROM aiki.mailbox b WHERE b.ns = m.ns AND b.run_id = m.run_id AND b.event_id = m.event_id
@@ -53,8 +53,8 @@ put AS (
 born AS MATERIALIZED (
   SELECT d.ns, d.run_id AS parent_id, d.epoch, c.*, aiki.now_ms() AS now
   FROM unnest(
-    $34::int[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[], $41::text[],
-    $42::bigint[], $43::text[], $44::text[], $45::bigint[]
+    $35::int[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[], $41::text[], $42::text[],
+    $43::bigint[], $44::text[], $45::text[], $46::bigint[]
   ) AS c(
     place, id, parent_key, workflow, version, input, reference, retry,
     timeout_ms, pool, request_hash, delay_ms
@@ -91,11 +91,11 @@ WITH input AS MATERIALIZED (
   SELECT * FROM unnest(
     $1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::int[], $9::text[],
     $10::boolean[], $11::text[], $12::boolean[], $13::text[], $14::bigint[], $15::bigint[],
-    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[]
+    $16::boolean[], $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::boolean[]
   ) AS i(
     place, ns, run_id, epoch, gen, seq, commit_id, seen, queued,
     paused, trouble, progress, status, lease_ms, due_at,
-    ends, output, error, failed_task, reason, start_at
+    ends, output, error, failed_task, reason, start_at, retakes
   )
 ),${before}
 locked AS MATERIALIZED (
@@ -123,8 +123,12 @@ kept AS (
     last_commit = d.commit_id,
     tries = CASE WHEN d.progress THEN 0 ELSE a.tries END,
     status = d.status,
-    hold = CASE WHEN d.lease_ms IS NOT NULL THEN COALESCE(a.hold, 'push') END,
-    lease_until = aiki.now_ms() + d.lease_ms,
+    hold = CASE WHEN d.retakes THEN 'push' WHEN d.lease_ms IS NOT NULL THEN COALESCE(a.hold, 'push') END,
+    lease_until = CASE
+      WHEN a.hold = 'callback' AND d.lease_ms IS NOT NULL AND NOT d.retakes
+      THEN GREATEST(a.lease_until, aiki.now_ms() + d.lease_ms)
+      ELSE aiki.now_ms() + d.lease_ms
+    END,
     due_at = CASE
       WHEN d.lease_ms IS NOT NULL THEN LEAST(a.due_at, aiki.now_ms())
       WHEN a.mail_seq > d.seen THEN aiki.now_ms()
@@ -148,7 +152,7 @@ ended AS (
 recorded AS (
   INSERT INTO aiki.record (ns, run_id, n, gen, at, kind, key, value)
   SELECT d.ns, d.run_id, r.n, d.gen, aiki.now_ms(), r.kind, r.key, r.value
-  FROM unnest($22::int[], $23::int[], $24::text[], $25::text[], $26::text[]) AS r(place, n, kind, key, value)
+  FROM unnest($23::int[], $24::int[], $25::text[], $26::text[], $27::text[]) AS r(place, n, kind, key, value)
   JOIN done d ON d.place = r.place
 )${after}
 SELECT m.*, ${CLOCK}

@@ -16,8 +16,13 @@ WITH done AS (
     last_commit = $6,
     tries = CASE WHEN $11::boolean THEN 0 ELSE tries END,
     status = $12,
-    hold = CASE WHEN $13::bigint IS NOT NULL THEN COALESCE(hold, 'push') END,
-    lease_until = aiki.now_ms() + $13::bigint,
+    hold = CASE WHEN $20::boolean THEN 'push' WHEN $13::bigint IS NOT NULL THEN COALESCE(hold, 'push') END,
+    -- A checkpoint of what is held for a callback does not bring the callback's deadline nearer.
+    lease_until = CASE
+      WHEN hold = 'callback' AND $13::bigint IS NOT NULL AND NOT $20::boolean
+      THEN GREATEST(lease_until, aiki.now_ms() + $13::bigint)
+      ELSE aiki.now_ms() + $13::bigint
+    END,
     due_at = CASE
       WHEN $13::bigint IS NOT NULL THEN LEAST(due_at, aiki.now_ms())
       WHEN mail_seq > $7::int THEN aiki.now_ms()

@@ -58,8 +58,12 @@ async function commitAlone(connection: Connection, { commit, leaseMs }: Held): P
   const keeps = next.type === "keep";
   const state = [queued, paused, troubleText(trouble), progresses(commit), keeps ? "running" : next.status];
   const due = [keeps ? leaseMs : null, keeps ? null : next.dueAt];
-  const rows = await connection.run(commitOne, [...who, ...state, ...due, ...recorded, startAt ?? null]);
+  const rows = await connection.run(commitOne, [...who, ...state, ...due, ...recorded, startAt ?? null, retakes(next)]);
   return [outcomeOf(rows[0]?.["mail_seq"], false)];
+}
+
+function retakes(next: Commit["next"]): boolean {
+  return next.type === "keep" && next.retakes === true;
 }
 
 /** New records are progress, and so is a park: the holder came to a decision. */
@@ -112,6 +116,7 @@ function transitionColumns(calls: readonly Held[]): Value[] {
     column((commit) => end(commit)?.failedTask),
     column((commit) => toText(end(commit)?.reason)),
     column(({ startAt }) => startAt),
+    column(({ next }) => retakes(next)),
   ];
 }
 

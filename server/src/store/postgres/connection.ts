@@ -44,6 +44,8 @@ function sessionOptions(statementMs: number): string {
     "-c plan_cache_mode=force_generic_plan",
     // Such a plan is kept while the tables grow from nothing: it must not be to read a small table whole.
     "-c enable_seqscan=off",
+    // The cost of what is off makes a plan look worth compiling, which takes seconds each time.
+    "-c jit=off",
     `-c statement_timeout=${statementMs}`,
     "-c lock_timeout=2000",
     "-c idle_in_transaction_session_timeout=5000",

@@ -4,6 +4,7 @@ import { and, asc, count, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql }
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { RunFilter, RunQueries, SampledRun } from "../port.js";
 import type { Connection } from "./connection.js";
+import { countUnserved } from "./count-runs.js";
 import { runReader } from "./get-run.js";
 import { readHistory } from "./read-history.js";
 import { type FactsRow, toFacts, toSummary } from "./rows.js";
@@ -78,6 +79,9 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
           .groupBy(run.workflow, run.version)
           .orderBy(asc(run.workflow), asc(run.version)),
       ),
+
+    countUnserved: async (ns, most) =>
+      (await connection.run(countUnserved, [ns, most])) as unknown as Awaited<ReturnType<RunQueries["countUnserved"]>>,
 
     async sampleLive(ns, versions, limit) {
       const [workflows, ids] = [versions.map(({ workflow }) => workflow), versions.map(({ version }) => version)];

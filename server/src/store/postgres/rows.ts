@@ -34,6 +34,7 @@ export interface HeldRow extends FactsRow {
   readonly paused: boolean;
   readonly start_at: number | null;
   readonly trouble: string | null;
+  readonly hold: LoadedRun["hold"] | null;
 }
 
 /** The columns of a run that never change. */
@@ -127,6 +128,7 @@ export function toLoaded(row: HeldRow, parts: readonly Row[]): LoadedRun {
     startAt: row.start_at ?? undefined,
     tries: row.tries,
     trouble: fromText<Trouble>(row.trouble),
+    hold: row.hold ?? undefined,
     seen: row.seen,
     queued: row.queued.map((n) => queued.find((one) => one.n === n) as Mail),
     mail: mail.sort(byNumber),

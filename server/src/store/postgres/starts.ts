@@ -126,6 +126,7 @@ function heldNow(run: NewRun, row: StartRow, createdAt: number): LoadedRun {
     startAt: undefined,
     tries: 1,
     trouble: undefined,
+    hold: "push",
     seen: 0,
     queued: [],
     mail: [],

@@ -233,6 +233,24 @@ export function askingTests(given: () => Arena): void {
     expect(await store.readFacts("elsewhere", run.facts.id)).toBeUndefined();
   });
 
+  it("counts the runs that wait for somebody who serves them, up to a bound", async () => {
+    const [store] = given().stores;
+    const trouble = { code: "WORKFLOW_NOT_SERVED", message: "nobody", at: 1_000, deliveries: 0 };
+    const next = park("queued", store.now().latest + 60_000);
+    for (const version of ["1.0.0", "2.0.0", "2.0.0"])
+      await commit(store, await hold(store, newRun({ version })), { trouble, next });
+    await commit(store, await hold(store), { trouble: { ...trouble, code: "BUSY" }, next });
+    await commit(store, await hold(store, newRun({ ns: "elsewhere" })), { trouble, next });
+    await hold(store);
+    const waiting = async (most: number) =>
+      (await store.countUnserved(NS, most)).sort((a, b) => (a.version < b.version ? -1 : 1));
+    expect(await waiting(100)).toEqual([
+      { workflow: "checkout", version: "1.0.0", waiting: 1 },
+      { workflow: "checkout", version: "2.0.0", waiting: 2 },
+    ]);
+    expect((await waiting(2)).reduce((sum, one) => sum + one.waiting, 0)).toBe(2);
+  });
+
   it("counts live runs by version", async () => {
     const [store] = given().stores;
     await hold(store);

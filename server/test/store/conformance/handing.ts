@@ -1,8 +1,21 @@
 import { newId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
-import type { LoadedRun, MessageBody, Trouble } from "../../../src/core/run.js";
+import type { Commit, LoadedRun, MessageBody, Trouble } from "../../../src/core/run.js";
 import type { Store } from "../../../src/store/port.js";
-import { type Arena, claimAll, commit, hold, LEASE_MS, message, NS, newRun, park, suspend, taskDone } from "./arena.js";
+import {
+  type Arena,
+  claimAll,
+  commit,
+  hold,
+  LEASE_MS,
+  message,
+  NS,
+  newRun,
+  park,
+  suspend,
+  taskDone,
+  transition,
+} from "./arena.js";
 
 const UNSERVED: Trouble = { code: "WORKFLOW_NOT_SERVED", message: "nobody", at: 1_000, deliveries: 0 };
 const VERSION = { workflow: "checkout", version: "1.0.0" };
@@ -45,6 +58,44 @@ export function handingTests(given: () => Arena): void {
     await store.append(message(parked, CANCEL), 10);
     expect(again?.facts.id).toBe(parked.facts.id);
     expect(await claimLost(store)).toEqual([]);
+  });
+
+  it("does not let a commit that keeps it bring its end nearer, until one takes it back", async () => {
+    const [store] = given().stores;
+    const held = await forCallback(store);
+    expect(await store.load(NS, held.facts.id)).toMatchObject({ hold: "callback" });
+    const keep = async (run: LoadedRun, leaseMs: number, changes: Partial<Commit> = {}) => {
+      const outcome = await store.commit(transition(run, changes), leaseMs);
+      expect(outcome.type).toBe("committed");
+      const fence = { ...run.fence, seq: run.fence.seq + 1 };
+      return { ...run, fence, records: [...run.records, ...(changes.records ?? [])] };
+    };
+    const recorded = await keep(held, 1, { records: [taskDone(1)] });
+    expect(await claimLost(store)).toEqual([]);
+    // Together with what a message or a child makes another statement of.
+    const sent = [message(await suspend(store, await hold(store)))];
+    const told = await keep(recorded, 1, { records: [taskDone(2)], messages: sent });
+    expect((await claimLost(store)).map(({ facts }) => facts.id)).toEqual([sent[0]?.runId]);
+    expect(await store.load(NS, held.facts.id)).toMatchObject({ hold: "callback", fence: { gen: 1 } });
+    const longer = await keep(told, 120_000);
+    await keep(longer, 1, { next: { type: "keep", retakes: true } });
+    expect(await claimLost(store)).toMatchObject([{ facts: { id: held.facts.id }, fence: { gen: 2 } }]);
+    expect(await store.load(NS, held.facts.id)).toMatchObject({ hold: "push" });
+    expect(await store.load(NS, (await suspend(store, await hold(store))).facts.id)).toMatchObject({ hold: undefined });
+  });
+
+  it("lets a commit that messages others take the lease back, too", async () => {
+    const [store] = given().stores;
+    const run = await forCallback(store);
+    const other = await suspend(store, await hold(store));
+    const outcome = await store.commit(
+      transition(run, { messages: [message(other)], next: { type: "keep", retakes: true } }),
+      LEASE_MS,
+    );
+    expect(outcome.type).toBe("committed");
+    await store.append(message(run, CANCEL), 10);
+    expect((await claimLost(store)).map(({ facts }) => facts.id)).toEqual([other.facts.id]);
+    expect(await store.load(NS, run.facts.id)).toMatchObject({ hold: "push" });
   });
 
   it("is for one generation of one namespace, while it is leased", async () => {

@@ -60,7 +60,7 @@ const decline = task({
 });
 const describeError = (error: unknown): Record<string, unknown> => {
   const { name, message, code, cause, stack } = error as CardError;
-  return { name, message, code, stack: stack?.includes("workflows.ts"), cause: cause && describeError(cause) };
+  return { name, message, code, stack: stack?.includes("failing.ts"), cause: cause && describeError(cause) };
 };
 /** What a handler sees of a task's error; then it fails with it. */
 export const declined = workflow({ name: "declined" }).v("1.0.0", {
