@@ -1,6 +1,6 @@
 /** Makes the Worker's bundle, which wrangler deploys, miniflare runs and `@aikirun/server` brings along: `npm run build:worker`. */
 import { execFileSync } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, mkdirSync } from "node:fs";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";

@@ -7,7 +7,8 @@ import { freePort } from "../scripts/processes.js";
 import { root } from "../scripts/workspaces.js";
 import { startWorkers, type WorkersOptions, type WorkersServer } from "../server/src/shell/workers.js";
 
-export interface WorkersHostOptions extends Pick<WorkersOptions, "databaseUrl" | "driver" | "settings" | "alarms" | "log"> {
+export interface WorkersHostOptions
+  extends Pick<WorkersOptions, "databaseUrl" | "driver" | "settings" | "alarms" | "log"> {
   /** Between two runs of the cron trigger. Default: it runs only when a test says so. */
   readonly cronMs?: number;
 }
@@ -77,7 +78,11 @@ function runtimes(port: number): number[] {
 function isRuntime(pid: string, port: number): boolean {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-    return words.includes("workerd") && words.includes(`:${port}`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+    return (
+      words.includes("workerd") &&
+      words.includes(`:${port}`) &&
+      !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ")
+    );
   } catch {
     return false;
   }

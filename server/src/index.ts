@@ -4,3 +4,4 @@ export { type EmbeddedPostgres, startEmbeddedPostgres } from "./shell/embedded-p
 export { type Environment, readSettings, type Settings } from "./shell/env.js";
 export { migrate, pendingMigrations, type RunningServer, type ServerOptions, startServer } from "./shell/node.js";
 export { readOrMakeSecret } from "./shell/secret-file.js";
+export { startWorkers, type WorkersOptions, type WorkersServer } from "./shell/workers.js";

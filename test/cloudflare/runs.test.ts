@@ -37,7 +37,9 @@ describe.each(["hyperdrive", "neon"] as const)("the orchestrator on Workers, ove
 
   it("starts a run later", async () => {
     const startedAt = Date.now();
-    const handle = await childV1.with("trigger", { type: "delayed", delay: { milliseconds: 700 } }).start(on.aiki, { n: 4 });
+    const handle = await childV1
+      .with("trigger", { type: "delayed", delay: { milliseconds: 700 } })
+      .start(on.aiki, { n: 4 });
     expect(await handle.waitForStatus("completed")).toMatchObject({ state: { output: 8 } });
     expect(Date.now() - startedAt).toBeGreaterThanOrEqual(700);
   });
@@ -46,7 +48,11 @@ describe.each(["hyperdrive", "neon"] as const)("the orchestrator on Workers, ove
     const active = await schedule({ type: "interval", every: { seconds: 1 } }).activate(on.aiki, childV1, { n: 3 });
     onTestFinished(() => active.deactivate());
     await expect
-      .poll(async () => (await on.aiki.listRuns({ workflow: "child", schedule: active.id, status: ["completed"] })).runs.length, { timeout: 15_000 })
+      .poll(
+        async () =>
+          (await on.aiki.listRuns({ workflow: "child", schedule: active.id, status: "completed" })).runs.length,
+        { timeout: 15_000 },
+      )
       .toBeGreaterThanOrEqual(2);
   });
 

@@ -6,6 +6,7 @@ const MAX_LINES = 500;
 /** Files that a framework or a tool finds by their default export. */
 const DEFAULT_EXPORT = [
   /^vitest\.config\.ts$/,
+  /^server\/src\/shell\/cloudflare\.ts$/,
   /^examples\/next\/next\.config\.ts$/,
   /^examples\/next\/(.*\/)?(app|pages)\//,
   /^test\/fixtures\/product\/(anything-else|next-pages-router)\.ts$/,

@@ -7,3 +7,6 @@ export interface LocalHost {
   /** False: no object wakes by itself, so that only the cron trigger does. For tests. */
   readonly alarms?: boolean;
 }
+
+/** What a Worker on a developer's machine logs for each run that it brings to its end. */
+export const RUN_ENDED = "run ended";

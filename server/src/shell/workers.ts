@@ -6,9 +6,10 @@ import type { Readable } from "node:stream";
 import { AikiError } from "@aikirun/protocol";
 import type { Miniflare, MiniflareOptions } from "miniflare";
 import type { Log, LogFields } from "../log.js";
+import { openPostgresStore } from "../store/postgres/store.js";
 import { every } from "./every.js";
 import { jsonLog } from "./json-log.js";
-import type { LocalHost } from "./local-host.js";
+import { type LocalHost, RUN_ENDED } from "./local-host.js";
 import { startNeonProxy } from "./neon-proxy.js";
 
 export interface WorkersOptions {
@@ -33,6 +34,10 @@ export interface WorkersOptions {
 
 export interface WorkersServer {
   readonly url: string;
+  /** One sentence for each way in which this database may lose acknowledged writes. */
+  readonly warnings: readonly string[];
+  /** Calls `ended` for every run that ends here. Returns what stops it. */
+  onRunEnd(ended: (namespace: string, runId: string) => void): () => void;
   /** Runs the cron trigger now. */
   cron(): Promise<void>;
   close(): Promise<void>;
@@ -53,10 +58,12 @@ const BUNDLE = new URL("../../dist/worker/cloudflare.js", import.meta.url);
 /** Throws `SETTING_INVALID` when Node is too old or Miniflare is not installed, and `PORT_IN_USE`. */
 export async function startWorkers(options: WorkersOptions): Promise<WorkersServer> {
   const { Miniflare } = await loadMiniflare();
+  const { warnings } = await checkDatabase(options.databaseUrl);
+  const listeners = new Set<(namespace: string, runId: string) => void>();
   const proxy = options.driver === "neon" ? await startNeonProxy(options.databaseUrl) : undefined;
   let miniflare: Miniflare | undefined;
   try {
-    miniflare = new Miniflare(await miniflareOptions(options, proxy?.address));
+    miniflare = new Miniflare(await miniflareOptions(options, proxy?.address, listeners));
     await miniflare.ready;
   } catch (error) {
     await miniflare?.dispose().catch(() => {});
@@ -72,6 +79,11 @@ export async function startWorkers(options: WorkersOptions): Promise<WorkersServ
   const stopCron = cronMs === null ? () => {} : every(cronMs, cron, () => {});
   return {
     url: `http://localhost:${options.port}`,
+    warnings,
+    onRunEnd(ended) {
+      listeners.add(ended);
+      return () => listeners.delete(ended);
+    },
     cron,
     async close() {
       stopCron();
@@ -81,7 +93,20 @@ export async function startWorkers(options: WorkersOptions): Promise<WorkersServ
   };
 }
 
-async function miniflareOptions(options: WorkersOptions, neon: string | undefined): Promise<MiniflareOptions> {
+/** Before a Worker is started that could only say the same with each request. */
+async function checkDatabase(url: string): Promise<{ readonly warnings: readonly string[] }> {
+  const { store, warnings } = await openPostgresStore({ url, maxConnections: 1 });
+  await store.close();
+  return { warnings };
+}
+
+type Listeners = ReadonlySet<(namespace: string, runId: string) => void>;
+
+async function miniflareOptions(
+  options: WorkersOptions,
+  neon: string | undefined,
+  listeners: Listeners,
+): Promise<MiniflareOptions> {
   const { databaseUrl, port, folder, secret, settings = {}, project = process.cwd(), alarms = true } = options;
   const local: LocalHost = { pid: process.pid, folder: project, alarms, ...(neon !== undefined && { neon }) };
   const classes = Object.entries(OBJECTS).map(([name, className]) => [name, { className, useSQLite: true }] as const);
@@ -102,16 +127,20 @@ async function miniflareOptions(options: WorkersOptions, neon: string | undefine
       ...settings,
     },
     handleRuntimeStdio: (out: Readable, err: Readable) => {
-      for (const stream of [out, err]) relay(stream, options.log ?? jsonLog());
+      for (const stream of [out, err]) relay(stream, options.log ?? jsonLog(), listeners);
     },
   };
 }
 
 async function readBundle(): Promise<string> {
   return readFile(BUNDLE, "utf8").catch((error: unknown) => {
-    throw new AikiError("SETTING_INVALID", "The Worker's bundle is missing. In Aiki's repository: npm run build:worker.", {
-      cause: error,
-    });
+    throw new AikiError(
+      "SETTING_INVALID",
+      "The Worker's bundle is missing. In Aiki's repository: npm run build:worker.",
+      {
+        cause: error,
+      },
+    );
   });
 }
 
@@ -134,10 +163,12 @@ async function loadMiniflare(): Promise<typeof import("miniflare")> {
 }
 
 /** The Worker writes JSON lines; the runtime itself writes whatever it likes. */
-function relay(stream: Readable, log: Log): void {
+function relay(stream: Readable, log: Log, listeners: Listeners): void {
   createInterface({ input: stream }).on("line", (line) => {
     const entry = parse(line);
-    if (entry) log[entry.level](entry.message, entry.fields);
+    if (entry?.message === RUN_ENDED) {
+      for (const ended of listeners) ended(String(entry.fields["namespace"]), String(entry.fields["run"]));
+    } else if (entry) log[entry.level](entry.message, entry.fields);
     else if (line.trim() !== "") log.warn(line);
   });
 }
@@ -153,5 +184,8 @@ function parse(line: string): { level: keyof Log; message: string; fields: LogFi
 }
 
 function portInUse(port: number): AikiError {
-  return new AikiError("PORT_IN_USE", `Port ${port} is used by another program. Stop it, or: aiki dev --port ${port + 10}.`);
+  return new AikiError(
+    "PORT_IN_USE",
+    `Port ${port} is used by another program. Stop it, or: aiki dev --port ${port + 10}.`,
+  );
 }

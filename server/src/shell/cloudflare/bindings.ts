@@ -1,7 +1,7 @@
 /** What a deployment gives the Worker: `wrangler.toml` names it. Settings are the strings among it. */
 import type { AikiError } from "@aikirun/protocol";
-import type { LocalHost } from "../local-host.js";
 import { type Environment, invalid, readSettings, type Settings } from "../env.js";
+import type { LocalHost } from "../local-host.js";
 
 export interface Bindings {
   readonly RUNS: DurableObjectNamespace;

@@ -17,7 +17,7 @@ import { doubtTeller } from "./doubts.js";
 import { isolateOf } from "./isolate.js";
 import { runObject, sweep, wakeRuns } from "./objects.js";
 import type { Answered } from "./run-object.js";
-import { log, openWorkplace, type Workplace } from "./workplace.js";
+import { log, openWorkplace, sayEnded, type Workplace } from "./workplace.js";
 
 /** Runs that one object advances at a time. */
 const MOST_HELD = 512;
@@ -139,6 +139,7 @@ export class DeskObject extends DurableObject<Bindings> {
   async #left({ state }: Hold, outcome: Outcome | undefined): Promise<void> {
     const { ns, id } = state.facts;
     const run = runObject(this.env, ns, id);
+    if (outcome?.type === "ended") sayEnded(this.env, ns, id);
     if (outcome?.type === "ended" || outcome?.type === "parked") await run.tell(ns, id, outcome.type === "ended");
     if (outcome?.type !== "parked") return;
     if (outcome.dueAt !== null) await run.wakeAt(ns, id, outcome.dueAt);

@@ -16,7 +16,7 @@ import type { Bindings } from "./bindings.js";
 import { doubtTeller } from "./doubts.js";
 import { isolateOf } from "./isolate.js";
 import { deskObject, sweep, wakeRuns } from "./objects.js";
-import { ENDPOINTS_FRESH_MS, log, openWorkplace, type Workplace } from "./workplace.js";
+import { ENDPOINTS_FRESH_MS, log, openWorkplace, sayEnded, type Workplace } from "./workplace.js";
 
 /** What came of a call that needs the database. */
 export type Answered<T> =
@@ -238,8 +238,13 @@ export class RunObject extends DurableObject<Bindings> {
   async #left({ state }: Hold, outcome: Outcome | undefined): Promise<void> {
     const { ns, id } = state.facts;
     for (const rested of [...this.#rests]) rested();
+    if (outcome?.type === "ended") sayEnded(this.env, ns, id);
     if (outcome?.type === "parked" && state.trouble?.code === "WORKFLOW_NOT_SERVED") {
-      this.ctx.waitUntil(deskObject(this.env, ns).unserved(state.facts).catch(() => {}));
+      this.ctx.waitUntil(
+        deskObject(this.env, ns)
+          .unserved(state.facts)
+          .catch(() => {}),
+      );
     }
     if (this.#again) return this.#claim();
     try {

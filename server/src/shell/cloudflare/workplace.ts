@@ -8,9 +8,10 @@ import type { Log } from "../../log.js";
 import type { Store } from "../../store/port.js";
 import { type Assembly, assemble, type Wiring } from "../assembly.js";
 import { jsonLog } from "../json-log.js";
+import { RUN_ENDED } from "../local-host.js";
 import { nodeMac } from "../node-mac.js";
-import type { Configuration } from "./bindings.js";
-import type { Isolate } from "./isolate.js";
+import type { Bindings, Configuration } from "./bindings.js";
+import { type Isolate, isolateOf } from "./isolate.js";
 import { isolateSlots } from "./isolate-slots.js";
 import { webExchange } from "./web-exchange.js";
 
@@ -22,6 +23,11 @@ export interface Workplace extends Assembly {
 }
 
 export const log: Log = jsonLog((line) => console.log(line.trimEnd()));
+
+/** For the developer who watches; in production nobody reads a line per run. */
+export function sayEnded(env: Bindings, namespace: string, run: string): void {
+  if (isolateOf(env).configuration.local) log.info(RUN_ENDED, { namespace, run });
+}
 
 /** How old what is known of endpoints and keys may be. */
 export const ENDPOINTS_FRESH_MS = 3_000;
