@@ -7,15 +7,17 @@ import { filesOf, nameOf, places } from "./test/semantics/modes.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Files that load the whole machine, or measure time in milliseconds: nothing else runs meanwhile. */
+/** Files side by side: most of a test's time is spent waiting for timers and other processes. */
+const SIDE_BY_SIDE = 4;
+/** Files that start whole trees of programs, two at a time. */
+const PROGRAMS = ["test/{chaos,demo,packages,product,server,source-document,workers}/**/*.test.ts"];
+/** Files that measure time in milliseconds, count what a quiet machine does, or need the ordinary ports for themselves. */
 const ALONE = [
-  "test/chaos/**/*.test.ts",
-  "test/workers/{cost,storm}.test.ts",
+  "test/{chaos,workers}/cost.test.ts",
+  "test/newcomer/*.test.ts",
   "server/test/dispatch/dispatcher.test.ts",
   "sdk/testing/test/trial.test.ts",
 ];
-/** Files side by side: most of a test's time is spent waiting for timers and other processes. */
-const SIDE_BY_SIDE = 4;
 
 /** Tests run on the sources of every package; child processes that they start run what `npm run build` made. */
 export default defineConfig({
@@ -38,8 +40,9 @@ export default defineConfig({
   test: {
     globalSetup: ["server/test/store/postgres-setup.ts", "test/semantics/setup.ts"],
     resolveSnapshotPath: (path, extension) => join(dirname(path), "recorded", basename(path) + extension),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // They bound how long a failure takes; side by side, each has a part of the machine.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
     projects: [
       {
@@ -47,7 +50,7 @@ export default defineConfig({
         test: {
           name: "side by side",
           include: ["{sdk,adapters,examples}/*/test/**/*.test.ts", "server/test/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/semantics/**", ...ALONE],
+          exclude: ["**/node_modules/**", "test/semantics/**", ...PROGRAMS, ...ALONE],
           maxWorkers: SIDE_BY_SIDE,
         },
       },
@@ -62,7 +65,11 @@ export default defineConfig({
       })),
       {
         extends: true,
-        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: "programs", include: PROGRAMS, exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },

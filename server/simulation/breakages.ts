@@ -207,6 +207,49 @@ export const BREAKAGES: readonly Breakage[] = [
     }),
   },
   {
+    name: "ordinary mail takes over what is held for a callback",
+    rule: "17",
+    store: (verbs, rows) => ({
+      ...verbs,
+      claim(limits) {
+        for (const row of rows.values()) if (row.hold === "callback" && row.mailSeq > row.seen) row.leaseUntil = 0;
+        return verbs.claim(limits);
+      },
+    }),
+  },
+  {
+    name: "a checkpoint of what is held for a callback gives it the lease of a push",
+    rule: "17",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async commit(commit, leaseMs) {
+        const row = rowOf(rows, commit.ns, commit.runId);
+        const leaseUntil = row?.hold === "callback" ? row.leaseUntil : null;
+        // Whatever follows is later, so that the end of the lease is not kept.
+        if (row && leaseUntil !== null) row.leaseUntil = 1;
+        const outcome = await verbs.commit(commit, leaseMs);
+        if (row?.leaseUntil === 1) row.leaseUntil = leaseUntil;
+        return outcome;
+      },
+    }),
+  },
+  {
+    name: "the lease of what is in nobody's memory outlasts the run's time",
+    rule: "17",
+    link: (link) => ({
+      ...link,
+      holdForCallback: (ns, runId, gen, leaseMs) => link.holdForCallback(ns, runId, gen, leaseMs + 5_000),
+    }),
+  },
+  {
+    name: "a run that fails drops the events that it has not read",
+    rule: "30",
+    store: aroundCommit({
+      before: (commit, row) =>
+        commit.next.type === "end" ? { ...commit, queued: commit.queued.filter((n) => n <= row.seen) } : commit,
+    }),
+  },
+  {
     name: "pushed again without a new generation",
     rule: "gen + 1 after an unknown outcome",
     store: (verbs, rows) => ({

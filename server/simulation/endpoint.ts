@@ -2,10 +2,18 @@
  * One URL with several instances behind it, each with its own cache of histories and its own wrong clock. An instance
  * runs the product's replay, and may die in the middle.
  */
-import type { CheckpointBody, Command, ExecuteAnswer, ExecuteRequest, HistoryRecord } from "@aikirun/protocol";
+import type {
+  CallbackPromise,
+  CheckpointBody,
+  Command,
+  ExecuteAnswer,
+  ExecuteRequest,
+  HistoryRecord,
+} from "@aikirun/protocol";
 import type { ServableVersion } from "@aikirun/workflow";
 import type { Checkpointed, ExecuteOptions, Execution, Host } from "@aikirun/workflow/replay";
 import type { CheckpointOutcome } from "../src/dispatch/checkpoint.js";
+import type { BackgroundWork } from "./background.js";
 import type { Faults } from "./faults.js";
 import type { Invocation, Ledger } from "./ledger.js";
 import type { Random } from "./random.js";
@@ -18,6 +26,7 @@ export interface EndpointOptions {
   readonly ledger: Ledger;
   /** Carries a checkpoint to some orchestrator and its answer back; undefined when either was lost. */
   readonly record: (process: Process, body: CheckpointBody) => Promise<CheckpointOutcome | undefined>;
+  readonly background: BackgroundWork;
   /** The code for one push: its tasks report to the invocation and die with the process. */
   readonly code: (workflow: string, invocation: Invocation, process: Process) => ServableVersion;
   /** The database's clock, from which each instance's own differs. */
@@ -28,6 +37,7 @@ export interface EndpointOptions {
 
 export type Reply =
   | { readonly type: "answer"; readonly answer: ExecuteAnswer }
+  | { readonly type: "callback"; readonly promise: CallbackPromise }
   | { readonly type: "history_needed" }
   | { readonly type: "diverged"; readonly divergence: Extract<Execution, { state: "diverged" }>["divergence"] };
 
@@ -48,10 +58,33 @@ export class Instance {
   }
 
   async handle(request: ExecuteRequest, invocation: Invocation, signal: AbortSignal): Promise<Reply> {
-    const { code, random, faults, scheduler } = this.#options;
+    const { background } = this.#options;
     const { process } = this;
     const records = this.#history(request);
     if (!records) return { type: "history_needed" };
+    const gone = new AbortController();
+    let isAwaited = true;
+    signal.addEventListener("abort", () => isAwaited && gone.abort(), { once: true });
+    let extend = (_ms: number): void => {};
+    const moreTime = new Promise<number>((resolve) => {
+      extend = resolve;
+    });
+    const work = this.#work(request, records, invocation, { signal: gone.signal, moreTime });
+    return background.replyTo(request, process, invocation.push, work, (ms) => {
+      isAwaited = false;
+      extend(ms * 0.9);
+      return gone;
+    });
+  }
+
+  async #work(
+    request: ExecuteRequest,
+    records: readonly HistoryRecord[],
+    invocation: Invocation,
+    waiting: Pick<ExecuteOptions, "signal" | "moreTime">,
+  ): Promise<Reply> {
+    const { code, random, faults, scheduler } = this.#options;
+    const { process } = this;
     const workflow = code(request.run.workflow, invocation, process);
     if (faults.strikes(0.2))
       scheduler.after(random.int(0, 30), undefined, `${process.name} dies`, () => this.#die(process));
@@ -72,7 +105,7 @@ export class Instance {
       records,
       host: this.#host(process),
       logger: SILENT,
-      signal,
+      ...waiting,
       budgetMs: request.budgetMs,
       graceMs: 20,
       ...(request.checkpoint && { checkpoint }),

@@ -27,12 +27,16 @@ interface Before {
   /** Keys of children that have told the run of their end. */
   readonly told: Set<string>;
   runAttempt: number;
+  /** Until when it was leased for a callback. */
+  heldUntil: number | undefined;
   /** What the time limit counts from, and how long it is, as the rows say. */
   timedFrom: number;
   timeoutMs: number | undefined;
 }
 
 const MAX_CLAIMS = 400;
+/** A statement that was given up may still arrive so much later, with a lease that ends so much later. */
+const MOST_LATE_MS = 1_000;
 
 export class Invariants {
   readonly #rows: ReadonlyMap<string, Row>;
@@ -55,6 +59,7 @@ export class Invariants {
         this.#before.set(row, before);
       }
       if (before.ended && !row.end) this.#checkReopened(row, before);
+      this.#checkHeld(row, before);
       this.#checkFence(row, before);
       this.#checkStart(row, before);
       this.#checkRecords(row, before);
@@ -91,9 +96,33 @@ export class Invariants {
       entries: new Map(),
       told: new Set(),
       runAttempt: 1,
+      heldUntil: undefined,
       timedFrom: row.facts.timedFrom,
       timeoutMs: row.facts.timeoutMs,
     };
+  }
+
+  /**
+   * What is held for a callback is so until its deadline, whatever is recorded meanwhile, but for a cancel; and never
+   * beyond the run's own time, since no process watches over that.
+   */
+  #checkHeld(row: Row, before: Before): void {
+    const { id } = row.facts;
+    const { heldUntil } = before;
+    const held = row.hold === "callback" && row.leaseUntil !== null ? row.leaseUntil : undefined;
+    before.heldUntil = held;
+    const claimed = row.gen > before.gen && row.hold === null;
+    if (claimed && heldUntil !== undefined && heldUntil > this.#now() && row.cancelN <= row.seen) {
+      bad("DEADLINE", `${id} is taken at ${this.#now()} and held for a callback until ${heldUntil}`);
+    }
+    if (held === undefined) return;
+    if (heldUntil !== undefined && held < heldUntil && row.seq > before.seq) {
+      bad("DEADLINE", `a commit brings the end of what ${id} is held for from ${heldUntil} to ${held}`);
+    }
+    const overAt = before.timedFrom + (before.timeoutMs ?? Number.POSITIVE_INFINITY);
+    if (held !== heldUntil && held > overAt + MOST_LATE_MS) {
+      bad("DEADLINE", `${id} is held until ${held} and its time is over at ${overAt}`);
+    }
   }
 
   /** Only a failed run is opened again, by one record, under a generation of its own. */

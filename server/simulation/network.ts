@@ -3,6 +3,7 @@ import type { CheckpointBody, ExecuteRequest } from "@aikirun/protocol";
 import type { CheckpointOutcome } from "../src/dispatch/checkpoint.js";
 import type { Delivery, DeliveryOutcome, Route } from "../src/dispatch/delivery.js";
 import { StoreUnavailable } from "../src/store/port.js";
+import type { BackgroundWork } from "./background.js";
 import type { Instance, Reply } from "./endpoint.js";
 import type { Faults } from "./faults.js";
 import type { Invocation, Ledger } from "./ledger.js";
@@ -25,6 +26,7 @@ export interface NetworkOptions {
   readonly isPaused: (runId: string, fence: ExecuteRequest["fence"]) => boolean;
   /** Whether invocations are offered checkpoints. */
   readonly checkpoints: boolean;
+  readonly background: BackgroundWork;
   readonly fail: (error: unknown) => void;
 }
 
@@ -37,7 +39,12 @@ export function network(process: Process, options: NetworkOptions): Delivery {
 
   function offered(request: ExecuteRequest): ExecuteRequest {
     const offers = options.checkpoints && random.chance(0.9);
-    return offers ? { ...request, checkpoint: { url: "https://aiki.test/", token: "t" } } : request;
+    return offers ? { ...request, checkpoint: ACCESS } : request;
+  }
+
+  function withCallback(request: ExecuteRequest): ExecuteRequest {
+    const { checkpoint } = request;
+    return checkpoint ? { ...request, checkpoint: { ...checkpoint, ...options.background.offer() } } : request;
   }
 
   function refusePaused({ run, fence }: ExecuteRequest): void {
@@ -54,7 +61,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
     const instance = random.pick(options.instances);
     const invocation = ledger.invoked(request);
     instance
-      .handle(wireCopy(offered(request)), invocation, signal)
+      .handle(wireCopy(withCallback(offered(request))), invocation, signal)
       .then((reply) => answered(wireCopy(reply), invocation), options.fail);
   }
 
@@ -96,7 +103,7 @@ export function network(process: Process, options: NetworkOptions): Delivery {
           scheduler.after(faults.hopMs(), process, `push ${reply.type}`, () => {
             if (settled) return;
             const garbled = reply.type === "answer" && faults.strikes(0.2);
-            from.push.answered = !garbled;
+            if (reply.type !== "callback") from.push.answered = !garbled;
             settle(garbled ? garble(reply, request, random) : asOutcome(reply));
           });
         };
@@ -113,6 +120,8 @@ export function network(process: Process, options: NetworkOptions): Delivery {
       }),
   };
 }
+
+const ACCESS = { url: "https://aiki.test/", token: "t" };
 
 export interface CheckpointLinkOptions extends Pick<NetworkOptions, "scheduler" | "random" | "faults" | "fail"> {
   readonly replicas: readonly Replica[];

@@ -6,6 +6,7 @@ import type { ServableVersion } from "@aikirun/workflow";
 import { execute } from "@aikirun/workflow/replay";
 import { MemoryRuns } from "../src/store/memory-runs.js";
 import type { RunStore } from "../src/store/port.js";
+import { BackgroundWork } from "./background.js";
 import { type Breakage, breakStore } from "./breakage.js";
 import { Instance } from "./endpoint.js";
 import { Faults } from "./faults.js";
@@ -100,6 +101,7 @@ class World {
   /** When a handler first asked for each sleep. */
   readonly #asked = new Map<string, number>();
   readonly #checkpoints: boolean;
+  readonly #background: BackgroundWork;
   /** Workflows that no endpoint has. */
   readonly #workersOnly: ReadonlySet<string>;
   #violation: Error | undefined;
@@ -154,6 +156,8 @@ class World {
     const store = observed(breakStore(breakage, this.#runs), (ns, runId) => this.#runs.find(ns, runId));
     this.#store = this.#cast?.watch(store) ?? store;
     this.#nemesis = new Nemesis(this.#surroundings);
+    const { scheduler, faults, replicas, fail } = this.#surroundings;
+    this.#background = new BackgroundWork({ seed, random, scheduler, faults, replicas, fail });
     this.#users = new Users(this.#surroundings);
     this.#instances = ["ep1", "ep2"].map((name) => this.#instance(name));
     for (const name of ["d1", "d2"]) this.#replicas.push(this.#replica(name));
@@ -242,6 +246,7 @@ class World {
             return row?.paused === true && row.gen === gen && row.seq === seq;
           },
           checkpoints: this.#checkpoints,
+          background: this.#background,
         }),
       onError: fail,
     });
@@ -254,7 +259,8 @@ class World {
       this.#cast?.code(workflow, invocation, process) ?? this.#code(workflow, invocation, process);
     const ledger = this.#ledger;
     const execution = this.#breakage?.execute ?? execute;
-    return new Instance({ scheduler, random, faults, ledger, record, now, code, execute: execution }, name);
+    const background = this.#background;
+    return new Instance({ scheduler, random, faults, ledger, record, background, now, code, execute: execution }, name);
   }
 
   /** The code of a workflow for one invocation: what its tasks and sleeps do is written into the ledger. */

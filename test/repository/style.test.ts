@@ -9,6 +9,7 @@ const DEFAULT_EXPORT = [
   /^server\/src\/shell\/cloudflare\.ts$/,
   /^examples\/next\/next\.config\.ts$/,
   /^examples\/next\/(.*\/)?(app|pages)\//,
+  /^examples\/workers\/src\/worker\.ts$/,
   /^test\/fixtures\/product\/(anything-else|next-pages-router)\.ts$/,
 ];
 

@@ -29,7 +29,7 @@ const ship = task({
 
 /** Fails twice and completes. */
 export const persistent = workflow({ name: "persistent" }).v("1.0.0", {
-  retry: { type: "fixed", maxAttempts: 3, delayMs: 300 },
+  retry: { type: "fixed", maxAttempts: 3, delayMs: 1_000 },
   async handler(run, until: number) {
     note(run.id, "attempt", run.runAttempt);
     run.logger.debug(`attempt ${run.runAttempt}`);

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { type Client, client } from "@aikirun/client";
-import type { Run } from "@aikirun/protocol";
+import type { HistoryRecord, Run } from "@aikirun/protocol";
 import type { AnyVersion, ContextSource, Logger } from "@aikirun/workflow";
 import pg from "pg";
-import { afterEach, inject } from "vitest";
+import { afterEach, inject, onTestFinished } from "vitest";
 import { ask } from "../../server/test/store/on-demand.js";
 import type { App, AppOptions } from "./app.js";
 import { modes, nameOf } from "./modes.js";
@@ -21,6 +21,7 @@ export interface Stage {
   readonly app: App;
   /** What another app, or a person, needs to reach it. */
   readonly access: AppOptions;
+  history(runId: string): Promise<readonly HistoryRecord[]>;
   /** Looks at a run until it is so. */
   until(runId: string, is: (run: Run) => boolean): Promise<Run>;
   /** Happens, once, between the end of the next invocation of a run of this workflow and the orchestrator's hearing of it. */
@@ -38,6 +39,7 @@ export interface StageOptions {
 /** What this file's tests are run on. */
 const place = inject("place");
 export const isPulled = modes[place.mode].pulled;
+export const goesOn = modes[place.mode].checkpoints === "on";
 /** Bounds how long a failure takes; what is waited for ends the wait. */
 export const SOON = { timeout: 25_000, interval: 20 };
 const SILENT: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -48,12 +50,12 @@ interface Open {
 }
 const open = new Set<Open>();
 afterEach(async ({ expect, task }) => {
-  if (task.result?.state === "fail") return;
   const recorded = await Promise.all([...open].map(({ aiki, told }) => recordedRuns(aiki, told)));
-  expect(recorded.join("\n")).toMatchSnapshot();
+  // What a failed test has left is nobody else's.
+  if (task.result?.state !== "fail") expect(recorded.join("\n")).toMatchSnapshot();
 });
 
-/** Open until `close`. Several of one file are strangers to each other. */
+/** Open until `close`. Several of one file are strangers to each other. Without workflows its app serves nothing yet. */
 export async function stage(workflows: readonly AnyVersion[], options: StageOptions = {}): Promise<Stage> {
   const { url, adminKey, databaseUrl } = await ask<SharedOrchestrator>(inject("orchestrators")[nameOf(place)] ?? "");
   const namespace = `test-${randomBytes(8).toString("hex")}`;
@@ -75,14 +77,15 @@ export async function stage(workflows: readonly AnyVersion[], options: StageOpti
       await meanwhile?.(runId);
     },
   };
-  const app = await (isPulled ? pulled : pushed)(access);
-  await app.serve(workflows);
+  const app = await anotherApp(access);
+  if (workflows.length > 0) await app.serve(workflows);
   const own: Open = { aiki, told: new Set() };
   open.add(own);
   return {
     aiki,
     app,
     access,
+    history: async (runId) => (await aiki.readHistory(runId)).records,
     beforeAnswer: (workflow, meanwhile) => void held.set(workflow, meanwhile),
     async until(runId, is) {
       const deadline = performance.now() + SOON.timeout;
@@ -107,4 +110,14 @@ export async function stage(workflows: readonly AnyVersion[], options: StageOpti
       await aiki.cancelRuns({ filter: {} });
     },
   };
+}
+
+/** One more that runs code for the same namespace. It has nothing to do until it serves. */
+export const anotherApp = (access: AppOptions): Promise<App> => (isPulled ? pulled : pushed)(access);
+
+/** Open until the test ends. */
+export async function staged(workflows: readonly AnyVersion[], options?: StageOptions): Promise<Stage> {
+  const made = await stage(workflows, options);
+  onTestFinished(() => made.close());
+  return made;
 }

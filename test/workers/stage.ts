@@ -19,30 +19,35 @@ export const LEASE_MS = 3_000;
 export const SOON = { timeout: 60_000, interval: 50 };
 
 export interface Stage {
+  readonly orchestrators: readonly Program[];
+  readonly urls: readonly string[];
+  readonly database: PostgresProxy;
+  /** At the place of one that was killed. */
+  startOrchestrator(i: number): Promise<void>;
+  /** What one test works with: a namespace of its own, whose workers end with the test. */
+  crew(): Promise<Crew>;
+  close(): Promise<void>;
+}
+
+export interface Crew {
   /** Through the load balancer. */
   readonly aiki: Client;
-  readonly orchestrators: readonly Program[];
-  readonly database: PostgresProxy;
-  /** Kills one, and starts it again at its place. */
-  replaceOrchestrator(i: number): Promise<void>;
+  readonly apiKey: string;
   startWorker(options?: { pools?: string; url?: string }): Promise<Program>;
   /** What the tasks of a run told, in order. */
   told(runId: string): Entry[];
   /** Each task is recorded once, and the run came to this. */
   completed(runId: string, output: unknown, tasks: number): Promise<void>;
-  readonly urls: readonly string[];
 }
 
+/** Orchestrators on one database, until `close`. */
 export async function stage(replicas: number): Promise<Stage> {
   mkdirSync(join(root, ".tmp"), { recursive: true });
   const folder = mkdtempSync(join(root, ".tmp", "workers-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const log = join(folder, "effects.log");
   writeFileSync(log, "");
   const real = await testDatabase();
-  onTestFinished(() => real.close());
   const database = await startPostgresProxy(real.url);
-  onTestFinished(() => database.close());
   const ports = await Promise.all(Array.from({ length: replicas }, freePort));
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
   const front = await loadBalancer(ports);
@@ -52,38 +57,51 @@ export async function stage(replicas: number): Promise<Stage> {
     AIKI_ADMIN_KEY: KEY,
     AIKI_HOST: "127.0.0.1",
     AIKI_LEASE_MS: String(LEASE_MS),
-    AIKI_PUBLIC_URL: front,
+    AIKI_PUBLIC_URL: front.url,
   };
   const orchestrator = async (port: number) => {
     const args = [join(root, "sdk/cli/dist/bin.js"), "start"];
-    const program = started({ name: `aiki at ${port}`, cwd: root, args, env: { ...env, PORT: String(port) } });
+    const program = new Program({ name: `aiki at ${port}`, cwd: root, args, env: { ...env, PORT: String(port) } });
     await program.line(/^aiki ready /, READY_MS);
     return program;
   };
   const orchestrators = await Promise.all(ports.map(orchestrator));
-  const aiki = client({ url: front, apiKey: KEY, maxAttempts: 20 });
-  const told = (runId: string) => {
-    const lines = readFileSync(log, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
-    return lines.map((line) => JSON.parse(line) as Entry).filter((entry) => entry.runId === runId);
+  return {
+    orchestrators,
+    urls,
+    database,
+    async startOrchestrator(i) {
+      orchestrators[i] = await orchestrator(ports[i] as number);
+    },
+    crew: () => crew(front.url, log),
+    async close() {
+      await Promise.all(orchestrators.map((one) => one.stop()));
+      front.close();
+      await database.close();
+      await real.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
+}
+
+async function crew(front: string, log: string): Promise<Crew> {
+  const namespace = `test-${randomBytes(8).toString("hex")}`;
+  const { secret } = await client({ url: front, apiKey: KEY }).createKey({ namespace, scope: "admin" });
+  const aiki = client({ url: front, apiKey: secret, maxAttempts: 20 });
   return {
     aiki,
-    orchestrators,
-    database,
-    urls,
-    told,
-    async replaceOrchestrator(i) {
-      await orchestrators[i]?.kill();
-      orchestrators[i] = await orchestrator(ports[i] as number);
+    apiKey: secret,
+    told(runId) {
+      const lines = readFileSync(log, "utf8").split("\n");
+      const entries = lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Entry);
+      return entries.filter((entry) => entry.runId === runId);
     },
     async startWorker({ pools, url = front } = {}) {
       const program = started({
         name: "a worker",
         cwd: root,
         args: ["--import", "tsx", join(root, "test/workers/program.ts")],
-        env: { AIKI_URL: url, AIKI_API_KEY: KEY, LOG: log, ...(pools !== undefined && { POOLS: pools }) },
+        env: { AIKI_URL: url, AIKI_API_KEY: secret, LOG: log, ...(pools !== undefined && { POOLS: pools }) },
       });
       await program.line(/^working/, READY_MS);
       return program;
@@ -108,7 +126,7 @@ function started(options: ConstructorParameters<typeof Program>[0]): Program {
 }
 
 /** One request here, the next one there; one that nobody takes goes to the next. */
-async function loadBalancer(ports: readonly number[]): Promise<string> {
+async function loadBalancer(ports: readonly number[]): Promise<{ readonly url: string; close(): void }> {
   let turn = 0;
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
@@ -132,9 +150,11 @@ async function loadBalancer(ports: readonly number[]): Promise<string> {
     };
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }

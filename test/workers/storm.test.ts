@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { Program } from "../../scripts/processes.js";
 import { Random } from "../../server/simulation/random.js";
 import { longTests } from "../long.js";
@@ -17,7 +17,9 @@ it(`${RUNS} runs complete while workers and orchestrators are killed at random, 
 }, async () => {
   const seed = Date.now() % 1_000_000;
   const random = new Random(seed);
-  const { aiki, startWorker, replaceOrchestrator, told, completed } = await stage(2);
+  const { orchestrators, startOrchestrator, crew, close } = await stage(2);
+  onTestFinished(close);
+  const { aiki, startWorker, told, completed } = await crew();
   const workers: Program[] = await Promise.all(Array.from({ length: WORKERS }, () => startWorker()));
   const start = () => chainV1.start(aiki, { tasks: TASKS, workMs: 120 });
   const runs = await Promise.all(Array.from({ length: RUNS }, start));
@@ -29,7 +31,11 @@ it(`${RUNS} runs complete while workers and orchestrators are killed at random, 
       const victim = random.int(0, WORKERS - 1);
       await workers[victim]?.kill();
       workers[victim] = await startWorker();
-    } else await replaceOrchestrator(random.int(0, 1));
+    } else {
+      const victim = random.int(0, 1);
+      await orchestrators[victim]?.kill();
+      await startOrchestrator(victim);
+    }
   }
   for (const { id } of runs) await completed(id, (TASKS * (TASKS + 1)) / 2, TASKS);
   const executions = runs.reduce((sum, { id }) => sum + told(id).length, 0);

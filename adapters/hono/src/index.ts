@@ -1,5 +1,12 @@
 /** Serves workflows from a Hono app: `app.all("/api/aiki", serveAiki([...]))`. */
-import { createServe, type EndpointOptions, type RawBody, webRequest, webResponse } from "@aikirun/endpoint";
+import {
+  createServe,
+  type EndpointOptions,
+  type RawBody,
+  waitUntilOf,
+  webRequest,
+  webResponse,
+} from "@aikirun/endpoint";
 import type { AnyVersion, ServeArguments } from "@aikirun/workflow";
 import type { Context } from "hono";
 
@@ -21,6 +28,7 @@ export function serveAiki<const Versions extends readonly AnyVersion[]>(
       path: new URL(c.req.url).pathname,
       bindings: typeof bindings === "object" && bindings !== null ? bindings : undefined,
       remainingMs: lambdaRemainingMs(bindings),
+      waitUntil: waitUntilOf(executionContext(c)),
       // A middleware that read the body left its bytes with Hono; the raw request has nothing left.
       ...(c.req.raw.bodyUsed && { body: () => keptBody(c) }),
     });
@@ -34,6 +42,15 @@ async function keptBody(c: Context): Promise<RawBody> {
   } catch {
     // It was read past Hono, from the raw request.
     return { type: "parsed" };
+  }
+}
+
+/** Hono throws where the runtime has none. */
+function executionContext(c: Context): unknown {
+  try {
+    return c.executionCtx;
+  } catch {
+    return undefined;
   }
 }
 

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@aikirun/server";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { aiki, ended, spawnAiki } from "./aiki.js";
 
@@ -62,12 +63,26 @@ test("migrate --check tells, migrate does, and twice does no harm", async () => 
   expect(await aiki(["migrate", "--check"], { env })).toMatchObject({ code: 0, stdout: "The schema is up to date.\n" });
 });
 
+test("migrate --restored raises the epoch, and is no check", async () => {
+  const raised = await aiki(["migrate", "--restored", "--json"], { env });
+  expect(JSON.parse(raised.stdout)).toEqual({ applied: [], epoch: 2 });
+  const told = await aiki(["migrate", "--restored"], { env });
+  expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining("Epoch 3 begins") });
+  expect(await aiki(["migrate", "--restored", "--check"], { env })).toMatchObject({ code: 2 });
+});
+
 test("it refuses to run open; with an admin key it hands out keys that can be revoked", async () => {
   expect(await aiki(["start"], { env })).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^OPEN_SERVER .*AIKI_ADMIN_KEY/),
   });
 
+  // A database that says what a crash of its machine may cost is warned of, in the log.
+  const admin = new pg.Client({ connectionString: postgres.url });
+  await admin.connect();
+  await admin.query("ALTER SYSTEM SET full_page_writes = off");
+  await admin.query("SELECT pg_reload_conf()");
+  await admin.end();
   const server = spawnAiki(["start"], { env: { ...env, AIKI_ADMIN_KEY: ADMIN_KEY } });
   const end = ended(server);
   await new Promise<void>((resolve) =>
@@ -107,6 +122,7 @@ test("it refuses to run open; with an admin key it hands out keys that can be re
   server.kill("SIGTERM");
   const { code, stdout, stderr } = await end;
   expect({ code, stdout }).toEqual({ code: 0, stdout: `aiki ready ${env.AIKI_URL}\n` });
+  expect(stderr).toContain("full_page_writes = off");
   for (const line of stderr.split("\n").filter((line) => line !== ""))
     expect(JSON.parse(line)).toMatchObject({ level: expect.any(String) });
 });

@@ -1,6 +1,6 @@
 /** What goes back over HTTP, before an adapter gives it its framework's shape. */
 import { type ErrorAnswer, MANIFEST_HEADER, PROTOCOL_HEADER, PROTOCOL_VERSION } from "@aikirun/protocol";
-import type { Refusal } from "./refusal.js";
+import { errorOf, type Refusal } from "./refusal.js";
 
 export interface EndpointAnswer {
   readonly status: number;
@@ -34,7 +34,6 @@ export function manifestHeader(hash: string): Readonly<Record<string, string>> {
 }
 
 export function refusalAnswer(refusal: Refusal): EndpointAnswer {
-  const { code, message, divergence } = refusal;
-  const body: ErrorAnswer = { error: { code, message, ...(divergence && { divergence }) } };
+  const body: ErrorAnswer = { error: errorOf(refusal) };
   return jsonAnswer(refusal.status, body, refusal.headers);
 }

@@ -11,6 +11,7 @@ import {
   LIMITS,
 } from "@aikirun/protocol";
 import type { HttpSend } from "@aikirun/protocol/http";
+import { onWorkers } from "./environment.js";
 
 /** How the orchestrator answered one checkpoint: the body of a 200, not validated beyond its batch. */
 export type LineAnswer =
@@ -29,14 +30,26 @@ const SLOW_MS = 50;
 /** Characters of one request: a larger checkpoint travels alone. */
 const BATCH_CHARS = 512 * 1024;
 
-interface Waiting {
+interface Posted {
   readonly token: string;
   readonly body: string;
+}
+
+interface Waiting extends Posted {
   resolve(answer: LineAnswer): void;
   reject(reason: unknown): void;
 }
 
+/** On Workers a request may not wait for what another one sends, so there each checkpoint travels by itself. */
 export function checkpointLine(send: HttpSend): CheckpointLine {
+  return onWorkers() ? directLine(send) : sharedLine(send);
+}
+
+function directLine(send: HttpSend): CheckpointLine {
+  return { send: ({ url, token }, body) => postOne(send, url, { token, body }) };
+}
+
+function sharedLine(send: HttpSend): CheckpointLine {
   const lines = new Map<string, { readonly waiting: Waiting[]; busy: boolean }>();
 
   function flush(url: string): void {
@@ -97,7 +110,7 @@ async function deliver(send: HttpSend, url: string, batch: readonly Waiting[]): 
 const JSON_BODY = { "content-type": "application/json" };
 const POST = { method: "POST", timeoutMs: ACK_MS, maxBytes: LIMITS.bodyBytes } as const;
 
-async function postOne(send: HttpSend, url: string, { token, body }: Waiting): Promise<LineAnswer> {
+async function postOne(send: HttpSend, url: string, { token, body }: Posted): Promise<LineAnswer> {
   const answer = await send({ ...POST, url, headers: { ...JSON_BODY, authorization: `Bearer ${token}` }, body });
   if (answer.status !== 200) return { status: answer.status, error: answer.text.slice(0, 300) };
   return { status: 200, answer: checkpointAnswerSchema.parse(JSON.parse(answer.text)) };

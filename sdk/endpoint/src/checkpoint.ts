@@ -60,7 +60,7 @@ export function checkpointsOf(push: ExecuteRequest, options: CheckpointsOptions)
         return await within(timeoutMs, gone, send(body));
       } catch (error) {
         unreachable.failed(access.url, error instanceof HttpFailure && Date.now() - startedAt < AT_ONCE_MS);
-        tell(options.log, access.url, error);
+        tellUnreachable(options.log, access.url, error);
         return { type: "failed" };
       }
     },
@@ -82,7 +82,7 @@ function within(ms: number, gone: AbortSignal | undefined, sent: Promise<Checkpo
   });
 }
 
-function tell(log: TroubleLog, url: string, error: unknown): void {
+export function tellUnreachable(log: TroubleLog, url: string, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error);
   log.warn(
     "ORCHESTRATOR_UNREACHABLE",

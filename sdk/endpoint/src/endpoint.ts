@@ -1,7 +1,7 @@
 import type { AnyVersion, ContextOption } from "@aikirun/workflow";
 import type { AnyEndpointOptions, EndpointOptions } from "./options.js";
 import { createServe } from "./serve.js";
-import { webRequest, webResponse } from "./web.js";
+import { waitUntilOf, webRequest, webResponse } from "./web.js";
 
 /** A handler of any runtime that speaks the Fetch standard. `env` holds the bindings where the runtime passes them. */
 export type FetchHandler = (request: Request, env?: unknown, context?: unknown) => Promise<Response>;
@@ -17,8 +17,9 @@ export function endpoint<const Versions extends readonly AnyVersion[]>(
 ): FetchHandler {
   const { workflows, ...rest }: { readonly workflows: Versions } & AnyEndpointOptions = options;
   const serve = createServe(workflows, rest, "@aikirun/endpoint");
-  return async (request, env) => {
+  return async (request, env, context) => {
     const bindings = typeof env === "object" && env !== null ? env : undefined;
-    return webResponse(await serve(webRequest(request, { bindings })), request.method);
+    const waitUntil = waitUntilOf(context);
+    return webResponse(await serve(webRequest(request, { bindings, waitUntil })), request.method);
   };
 }

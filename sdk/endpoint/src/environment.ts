@@ -56,6 +56,36 @@ export function platformOrigins(env: Environment): string[] {
   });
 }
 
+/** Each of these is set where a process may stand still, or end, once its requests are answered. */
+const EPHEMERAL_VARIABLES = [
+  "VERCEL",
+  "NETLIFY",
+  "AWS_LAMBDA_FUNCTION_NAME",
+  "K_SERVICE",
+  "FUNCTIONS_WORKER_RUNTIME",
+  "DENO_DEPLOYMENT_ID",
+];
+
+/** Whether work goes on after its request was answered, without anything being done for it. */
+export function isLongLived(env: Environment): boolean {
+  return !onWorkers() && EPHEMERAL_VARIABLES.every((name) => env(name) === undefined);
+}
+
+/** Where a platform puts what belongs to the request under way: for Next.js as its documentation has it, and Vercel's own. */
+const REQUEST_CONTEXTS = ["@next/request-context", "@vercel/request-context"].map((name) => Symbol.for(name));
+
+/** What the platform of the request under way offers to keep work alive after the answer. */
+export function hostWaitUntil(): ((work: Promise<unknown>) => void) | undefined {
+  for (const key of REQUEST_CONTEXTS) {
+    const holder = (globalThis as { [key: symbol]: unknown })[key] as
+      | { get?(): { waitUntil?: (work: Promise<unknown>) => void } | undefined }
+      | undefined;
+    const context = holder?.get?.();
+    if (typeof context?.waitUntil === "function") return (work) => context.waitUntil?.(work);
+  }
+  return undefined;
+}
+
 const MINUTE_MS = 60_000;
 
 /** How long one invocation may last when nobody said: milliseconds. */

@@ -8,6 +8,7 @@ import type {
   ReplayAnswer,
   ReplayRequest,
 } from "@aikirun/protocol";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import type { HttpSend } from "@aikirun/protocol/http";
 import type { Logger } from "@aikirun/workflow";
 import { compare, defaultHost, execute as replayAndGoOn } from "@aikirun/workflow/replay";
@@ -16,9 +17,10 @@ import type { CheckpointLine } from "./checkpoint-line.js";
 import type { ContextMaker } from "./context.js";
 import type { KeptHistory } from "./kept-history.js";
 import type { TroubleLog } from "./logger.js";
-import { wholeSlice } from "./long-history.js";
+import { wholeHistory, wholeSlice } from "./long-history.js";
 import { Refusal } from "./refusal.js";
 import type { Registry } from "./registry.js";
+import { ANSWER_MS, type Span, workMs } from "./span.js";
 import type { Unreachable } from "./unreachable.js";
 
 export interface ExecuteDeps {
@@ -33,22 +35,18 @@ export interface ExecuteDeps {
 }
 
 export interface Invocation {
-  readonly arrivedAt: number;
-  /** How long, from its arrival, the host lets this invocation last. */
-  readonly maxDurationMs: number;
+  readonly span: Span;
   /** Whether a developer reads the log. */
   readonly development: boolean;
   /** What the runtime passed with the request. */
   readonly bindings: object | undefined;
-  /** Aborts when the caller has gone. */
-  readonly gone: AbortSignal | undefined;
 }
 
 /** Throws a `Refusal`. Whether the push can be carried out at all is decided before any task starts. */
 export async function execute(
   push: ExecuteRequest,
   bytes: number,
-  { arrivedAt, maxDurationMs, development, bindings, gone }: Invocation,
+  { span, development, bindings }: Invocation,
   { registry, kept, logger, log, line, send, unreachable, context: contextFor }: ExecuteDeps,
 ): Promise<ExecuteAnswer> {
   const { pushId, run, fence, history } = push;
@@ -65,9 +63,9 @@ export async function execute(
   }
   const { keeps } = completed;
   const context = await contextFor(run, bindings);
-  const endsAt = arrivedAt + Math.min(push.budgetMs, maxDurationMs);
-  const leftMs = () => endsAt - ANSWER_MS - Date.now();
-  const checkpoints = checkpointsOf(push, { line, log, unreachable, leftMs, gone });
+  const leftMs = () => span.endsAt - ANSWER_MS - Date.now();
+  const toWorkMs = () => workMs(span.endsAt - Date.now());
+  const checkpoints = checkpointsOf(push, { line, log, unreachable, leftMs, gone: span.gone });
   const outcome = await replayAndGoOn({
     workflow,
     run,
@@ -76,9 +74,10 @@ export async function execute(
     host: defaultHost,
     logger,
     context,
-    budgetMs: workMs(endsAt - Date.now()),
+    budgetMs: toWorkMs(),
+    moreTime: span.extended.then(toWorkMs),
     warnsOfPlainAwaits: development,
-    ...(gone && { signal: gone }),
+    signal: span.gone,
     ...(checkpoints && { checkpoint: checkpoints.checkpoint }),
   });
   if (outcome.state === "diverged") throw diverged(run, outcome.divergence);
@@ -91,12 +90,13 @@ export async function execute(
 
 /** Only asks whether the history still fits the code: no task runs, and the handler's lines are not written. */
 export async function replay(
-  { run, history }: ReplayRequest,
-  { maxDurationMs, bindings }: Pick<Invocation, "maxDurationMs" | "bindings">,
-  { registry, context: contextFor }: ExecuteDeps,
+  { run: pushed, history }: ReplayRequest,
+  { maxDurationMs, bindings }: Pick<Invocation, "bindings"> & { readonly maxDurationMs: number },
+  { registry, send, context: contextFor }: ExecuteDeps,
 ): Promise<ReplayAnswer> {
-  const workflow = registry.get(run.workflow, run.version);
-  const { records } = history;
+  const workflow = registry.get(pushed.workflow, pushed.version);
+  const records = await wholeHistory(history, send);
+  const run = { ...pushed, runAttempt: runAttemptOf(records) };
   checkOrder(records, 0, Number.POSITIVE_INFINITY);
   const budgetMs = Math.min(REPLAY_MS, workMs(maxDurationMs));
   const answer = await compare({
@@ -117,17 +117,10 @@ export async function replay(
   );
 }
 
-/** Kept back from the budget for the answer to be made and to travel. */
-const ANSWER_MS = 2_000;
 /** A replay that takes longer hangs on something that is not durable. */
 const REPLAY_MS = 15_000;
 const drop = (): void => {};
 const NO_LOG: Logger = { trace: drop, debug: drop, info: drop, warn: drop, error: drop };
-
-/** How long to work when so much time is left. */
-function workMs(leftMs: number): number {
-  return Math.max(leftMs - ANSWER_MS, leftMs / 2, 0);
-}
 
 /** Records come in the order of their numbers, between the cursor and the head. */
 function checkOrder(records: readonly HistoryRecord[], after: number, head: number): void {

@@ -15,8 +15,9 @@ import { environment, isProduction } from "./environment.js";
 import { type ExecuteDeps, execute } from "./execute.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { troubleLog } from "./logger.js";
-import { Refusal } from "./refusal.js";
+import { errorOf, Refusal } from "./refusal.js";
 import { registry } from "./registry.js";
+import { Span } from "./span.js";
 import { Unreachable } from "./unreachable.js";
 
 export interface Executor {
@@ -61,11 +62,9 @@ export function createExecutor(
     async execute(push, { orchestratorUrl, gone, windsUp }) {
       const own: ExecuteDeps = { ...deps, line: windingUp(line, windsUp) };
       const invocation = {
-        arrivedAt: Date.now(),
-        maxDurationMs: Number.POSITIVE_INFINITY,
+        span: new Span(Date.now() + push.budgetMs, gone),
         development: !isProduction(environment({})),
         bindings: undefined,
-        gone,
       };
       try {
         const bytes = JSON.stringify(push.history.records).length;
@@ -74,7 +73,7 @@ export function createExecutor(
         if (!(error instanceof Refusal)) {
           log.error("INTERNAL", "The worker failed. This is a fault of Aiki's SDK, not of the workflow.", error);
         }
-        return { error: errorOf(error) };
+        return { error: toldOf(error) };
       }
     },
   };
@@ -99,11 +98,8 @@ function windingUp(line: CheckpointLine, windsUp: () => boolean): CheckpointLine
   };
 }
 
-function errorOf(error: unknown): ErrorAnswer["error"] {
-  if (error instanceof Refusal) {
-    const { code, message, divergence } = error;
-    return { code, message, ...(divergence && { divergence }) };
-  }
+function toldOf(error: unknown): ErrorAnswer["error"] {
+  if (error instanceof Refusal) return errorOf(error);
   const code = error instanceof AikiError ? error.code : "INTERNAL";
   return { code, message: "The worker failed. Its log says why." };
 }

@@ -5,4 +5,4 @@ export { type NodeRequest, type NodeResponse, serveNode } from "./node.js";
 export type { AnyEndpointOptions, EndpointOptions } from "./options.js";
 export type { EndpointRequest, RawBody } from "./request.js";
 export { createServe, type Serve } from "./serve.js";
-export { webRequest, webResponse } from "./web.js";
+export { waitUntilOf, webRequest, webResponse } from "./web.js";

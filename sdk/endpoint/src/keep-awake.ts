@@ -5,13 +5,24 @@
 import type { ErrorAnswer } from "@aikirun/protocol";
 import { answerHeaders, type EndpointAnswer } from "./answer.js";
 
-const EVERY_MS = 10_000;
+export const EVERY_MS = 10_000;
+
+/** What to answer instead of white space, when there is something once it is due. */
+export interface Instead {
+  readonly afterMs: number;
+  answer(): Promise<EndpointAnswer | undefined>;
+}
 
 /** The answer, when it comes soon; else one that has begun. `answering` never rejects. */
 export async function keptAwake(
   answering: Promise<EndpointAnswer>,
   headers: Readonly<Record<string, string>>,
+  instead?: Instead,
 ): Promise<EndpointAnswer> {
+  if (instead) {
+    const given = (await unlessLate(answering, instead.afterMs)) ?? (await instead.answer());
+    if (given) return given;
+  }
   const soon = await unlessLate(answering);
   return soon ?? { status: 200, headers: answerHeaders(headers), body: drip(answering) };
 }
@@ -32,9 +43,9 @@ function inside({ status, body }: EndpointAnswer): string {
   return JSON.stringify(late);
 }
 
-function unlessLate(answering: Promise<EndpointAnswer>): Promise<EndpointAnswer | undefined> {
+function unlessLate(answering: Promise<EndpointAnswer>, ms = EVERY_MS): Promise<EndpointAnswer | undefined> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), EVERY_MS);
+    const timer = setTimeout(() => resolve(undefined), ms);
     void answering.then((answer) => {
       clearTimeout(timer);
       resolve(answer);

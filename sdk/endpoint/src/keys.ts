@@ -6,6 +6,8 @@ import { Refusal } from "./refusal.js";
 export interface KeySource {
   /** For the log: where the keys come from. */
   readonly name: string;
+  /** Whether an orchestrator on this machine is asked for them, as only a developer's is. */
+  readonly local: boolean;
   /** The key of this id. Undefined: it is not among the trusted ones. */
   find(kid: string): PublicKey | undefined | Promise<PublicKey | undefined>;
   /** The ids that are known now. */
@@ -14,7 +16,8 @@ export interface KeySource {
 
 export function pinnedKeys(keys: readonly PublicKey[]): KeySource {
   const byKid = new Map(keys.map((key) => [key.kid, key]));
-  return { name: "AIKI_PUBLIC_KEYS", find: (kid) => byKid.get(kid), kids: () => [...byKid.keys()] };
+  const name = "AIKI_PUBLIC_KEYS";
+  return { name, local: false, find: (kid) => byKid.get(kid), kids: () => [...byKid.keys()] };
 }
 
 /** Reads a comma-separated list. The first item that is no key, or undefined. */
@@ -41,7 +44,8 @@ export interface JwksOptions {
 }
 
 export function jwksKeys({ url, now = Date.now, fetch: get = fetch }: JwksOptions): KeySource {
-  const refetchMs = isLoopback(url) ? REFETCH_LOOPBACK_MS : REFETCH_MS;
+  const local = isLoopback(url);
+  const refetchMs = local ? REFETCH_LOOPBACK_MS : REFETCH_MS;
   let keys = new Map<string, PublicKey>();
   let loadedAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
@@ -69,6 +73,7 @@ export function jwksKeys({ url, now = Date.now, fetch: get = fetch }: JwksOption
 
   return {
     name: url,
+    local,
     kids: () => [...keys.keys()],
     async find(kid) {
       const fresh = () => now() - loadedAt < JWKS_MAX_AGE_MS;
@@ -118,6 +123,7 @@ export const JWKS_PATH = "/.well-known/jwks.json";
 /** No key is trusted until somebody says which. */
 export const noKeys: KeySource = {
   name: "nothing",
+  local: false,
   kids: () => [],
   find() {
     throw new Refusal(

@@ -1,5 +1,11 @@
 /** History that is too long for a push: read from the orchestrator, page by page. */
-import { type ExecuteRequest, type HistoryRecord, LIMITS, pushedHistorySchema } from "@aikirun/protocol";
+import {
+  type ExecuteRequest,
+  type HistoryRecord,
+  LIMITS,
+  pushedHistorySchema,
+  type ReplayRequest,
+} from "@aikirun/protocol";
 import { HttpFailure, type HttpSend } from "@aikirun/protocol/http";
 import { Refusal } from "./refusal.js";
 
@@ -8,20 +14,41 @@ const PAGE_MS = 30_000;
 const PAGE_BYTES = LIMITS.historyBytes + LIMITS.bodyBytes;
 
 /** The push's slice of the history with all its records. Throws a `Refusal` that makes the orchestrator try again later. */
-export async function wholeSlice(
-  { history, checkpoint }: ExecuteRequest,
-  send: HttpSend,
-): Promise<{ readonly records: readonly HistoryRecord[]; readonly bytes: number }> {
+export async function wholeSlice({ history, checkpoint }: ExecuteRequest, send: HttpSend): Promise<ReadHistory> {
   const { url, head, after } = history;
   if (url === undefined) return { records: history.records, bytes: 0 };
-  const headers = { accept: "application/json", authorization: `Bearer ${checkpoint?.token ?? ""}` };
+  return readHistory({ url, token: checkpoint?.token ?? "", after: after?.n ?? 0, upTo: head.n }, send);
+}
+
+/** The whole history that a replay is asked for. Throws as above. */
+export async function wholeHistory(
+  history: ReplayRequest["history"],
+  send: HttpSend,
+): Promise<readonly HistoryRecord[]> {
+  return "url" in history ? (await readHistory({ ...history, after: 0 }, send)).records : history.records;
+}
+
+interface ReadHistory {
+  readonly records: readonly HistoryRecord[];
+  readonly bytes: number;
+}
+
+interface Elsewhere {
+  readonly url: string;
+  readonly token: string;
+  readonly after: number;
+  readonly upTo: number;
+}
+
+async function readHistory({ url, token, after, upTo }: Elsewhere, send: HttpSend): Promise<ReadHistory> {
+  const headers = { accept: "application/json", authorization: `Bearer ${token}` };
   const records: HistoryRecord[] = [];
   let bytes = 0;
-  for (let from: number | undefined = after?.n ?? 0; from !== undefined && from < head.n; ) {
+  for (let from: number | undefined = after; from !== undefined && from < upTo; ) {
     const page = await readPage(send, `${url}?after=${from}`, headers);
     bytes += page.bytes;
-    // What was recorded since the push was made is not part of it.
-    records.push(...page.records.filter(({ n }) => n <= head.n));
+    // What was recorded since it was asked for is not part of it.
+    records.push(...page.records.filter(({ n }) => n <= upTo));
     from = page.next;
   }
   return { records, bytes };

@@ -1,5 +1,5 @@
 /** What a user may say about an endpoint in code. Wrong values stop the app where they are written. */
-import { AikiError, namespaceSchema, type PublicKey } from "@aikirun/protocol";
+import { AikiError, LIMITS, namespaceSchema, type PublicKey } from "@aikirun/protocol";
 import { type Duration, durationMs, type Logger } from "@aikirun/workflow";
 import { parsePublicKeys } from "./keys.js";
 
@@ -14,6 +14,16 @@ export interface EndpointOptions {
   readonly issuer?: string;
   /** How long the host lets one invocation last. Default: what is known of the host. */
   readonly maxDuration?: Duration;
+  /**
+   * How long work may go on after its push was answered, at most a day. A push that takes longer than some ten seconds is
+   * then answered with 202, and what came of it is brought to the orchestrator. Default: none does.
+   */
+  readonly background?: Duration;
+  /**
+   * Keeps the host from stopping such work: Vercel's and Next's `waitUntil`, Workers' `ctx.waitUntil`. Default: what the
+   * adapter or the platform offers; a server that lives on needs none.
+   */
+  readonly waitUntil?: (work: Promise<unknown>) => void;
   /** For `run.logger`, task loggers and the endpoint's own troubles. Default: the console. */
   readonly logger?: Logger;
   /** How much history is kept between pushes of a run. */
@@ -32,18 +42,32 @@ export interface CheckedOptions {
   readonly namespace: string | undefined;
   readonly issuer: string | undefined;
   readonly maxDurationMs: number | undefined;
+  readonly backgroundMs: number | undefined;
+  readonly waitUntil: EndpointOptions["waitUntil"];
   readonly logger: Logger | undefined;
   readonly context: unknown;
   readonly keepHistory: { readonly runs?: number; readonly bytes?: number };
 }
 
-const KNOWN = ["url", "publicKeys", "namespace", "issuer", "maxDuration", "logger", "context", "keepHistory"];
+const KNOWN = [
+  "url",
+  "publicKeys",
+  "namespace",
+  "issuer",
+  "maxDuration",
+  "background",
+  "waitUntil",
+  "logger",
+  "context",
+  "keepHistory",
+];
 
 /** Throws `SETTING_INVALID`, naming the option. */
 export function checkOptions(options: AnyEndpointOptions): CheckedOptions {
   refuseUnknown(options, KNOWN, "option");
-  const { keepHistory = {}, maxDuration, url, publicKeys } = options;
+  const { keepHistory = {}, maxDuration, background, waitUntil, url, publicKeys } = options;
   refuseUnknown(keepHistory, ["runs", "bytes"], "member of keepHistory");
+  if (waitUntil !== undefined && typeof waitUntil !== "function") throw invalid("waitUntil must be a function.");
   for (const [name, value] of Object.entries(keepHistory)) {
     if (!Number.isSafeInteger(value) || value < 0)
       throw invalid(`keepHistory.${name} must be a whole number that is not negative.`);
@@ -54,6 +78,8 @@ export function checkOptions(options: AnyEndpointOptions): CheckedOptions {
     namespace: options.namespace === undefined ? undefined : checkNamespace(options.namespace, "namespace"),
     issuer: options.issuer,
     maxDurationMs: maxDuration === undefined ? undefined : checkMaxDuration(durationMs(maxDuration, "maxDuration")),
+    backgroundMs: background === undefined ? undefined : checkBackground(durationMs(background, "background")),
+    waitUntil,
     logger: options.logger === undefined ? undefined : checkLogger(options.logger),
     context: options.context,
     keepHistory,
@@ -99,6 +125,12 @@ function checkLogger(logger: Logger): Logger {
 
 function checkMaxDuration(ms: number): number {
   if (ms < 1_000) throw invalid(`maxDuration is ${ms} ms; an invocation needs at least a second.`);
+  return ms;
+}
+
+function checkBackground(ms: number): number {
+  if (ms < 1_000 || ms > LIMITS.callbackMs)
+    throw invalid(`background is ${ms} ms; expected a second to a day (${LIMITS.callbackMs} ms).`);
   return ms;
 }
 

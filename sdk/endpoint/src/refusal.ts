@@ -1,5 +1,5 @@
 /** Why a push is not carried out: the answer that says so, and what the app's own log adds to it. */
-import type { Divergence, ErrorCode } from "@aikirun/protocol";
+import type { Divergence, ErrorAnswer, ErrorCode } from "@aikirun/protocol";
 
 export class Refusal extends Error {
   readonly status: number;
@@ -34,6 +34,11 @@ export class Refusal extends Error {
     this.headers = more.headers ?? {};
     this.logged = more.logged ?? false;
   }
+}
+
+/** What the caller hears of it. */
+export function errorOf({ code, message, divergence }: Refusal): ErrorAnswer["error"] {
+  return { code, message, ...(divergence && { divergence }) };
 }
 
 /** Until the signature verifies, all failures look the same from outside, so that nobody can use them as an oracle. */

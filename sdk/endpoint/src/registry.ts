@@ -114,19 +114,26 @@ export interface DescribedEndpoint {
 export function manifests(
   adapter: string,
   { workflows }: Registry,
-): (settings: { maxDurationMs: number }) => DescribedEndpoint {
-  const made = new Map<number, DescribedEndpoint>();
-  return ({ maxDurationMs }) => {
-    let described = made.get(maxDurationMs);
+): (settings: { maxDurationMs: number; backgroundMs: number | undefined }) => DescribedEndpoint {
+  const made = new Map<string, DescribedEndpoint>();
+  return ({ maxDurationMs, backgroundMs }) => {
+    const key = `${maxDurationMs}/${backgroundMs}`;
+    let described = made.get(key);
     if (!described) {
       const manifest: Manifest = {
         protocol: { min: PROTOCOL_VERSION, max: PROTOCOL_VERSION },
         sdk: { name: adapter, version: SDK_VERSION },
-        capabilities: { inlineCheckpoints: true, streaming: false, batch: false, maxDurationMs },
+        capabilities: {
+          inlineCheckpoints: true,
+          streaming: false,
+          batch: false,
+          maxDurationMs,
+          ...(backgroundMs !== undefined && { backgroundMs }),
+        },
         workflows: withinBound(workflows),
       };
       described = { manifest, hash: sha256Hex(JSON.stringify(manifest)) };
-      made.set(maxDurationMs, described);
+      made.set(key, described);
     }
     return described;
   };

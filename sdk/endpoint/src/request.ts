@@ -25,6 +25,8 @@ export interface EndpointRequest {
   signal?(): AbortSignal | undefined;
   /** Milliseconds that the host leaves this invocation, where it can tell. */
   readonly remainingMs?: number | undefined;
+  /** Keeps the host from stopping work that goes on after the answer, where it offers that. */
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
 
 /** Reads the body of a push, or says what in the way here lost it. */

@@ -4,10 +4,12 @@ import { httpSend } from "@aikirun/protocol/http";
 import { type AnyVersion, consoleLogger } from "@aikirun/workflow";
 import { type EndpointAnswer, jsonAnswer, manifestHeader, refusalAnswer } from "./answer.js";
 import { authenticate } from "./authenticate.js";
+import { Background, type Executed, type WaitUntil } from "./background.js";
 import { checkpointLine } from "./checkpoint-line.js";
 import { contextMaker } from "./context.js";
+import { hostWaitUntil } from "./environment.js";
 import { type ExecuteDeps, execute, replay } from "./execute.js";
-import { keptAwake } from "./keep-awake.js";
+import { EVERY_MS, keptAwake } from "./keep-awake.js";
 import { DEFAULT_KEEP, keptHistory } from "./kept-history.js";
 import { type TroubleLog, troubleLog } from "./logger.js";
 import { type AnyEndpointOptions, checkOptions } from "./options.js";
@@ -16,6 +18,7 @@ import { type DescribedEndpoint, manifests, registry } from "./registry.js";
 import type { EndpointRequest } from "./request.js";
 import { type Settings, settingsReader } from "./settings.js";
 import { joseVerifier, nodeVerifier } from "./signature.js";
+import { Span, workMs } from "./span.js";
 import { Unreachable } from "./unreachable.js";
 import { validate } from "./validate.js";
 
@@ -46,14 +49,26 @@ export function createServe(workflows: readonly AnyVersion[], options: AnyEndpoi
     context: contextMaker(checked.context, log),
   };
 
-  const manifestFor = manifests(adapter, served);
+  const background = new Background(execution);
+  const describe = manifests(adapter, served);
+  const manifestFor = (settings: Settings, waitUntil: WaitUntil | undefined) =>
+    describe({ ...settings, backgroundMs: waitUntil && checked.backgroundMs });
+
+  /** How work goes on here after its answer. Undefined: it does not, or is not to. */
+  function keeper(request: EndpointRequest, { longLived }: Settings): WaitUntil | undefined {
+    if (checked.backgroundMs === undefined) return undefined;
+    const waitUntil = checked.waitUntil ?? request.waitUntil ?? hostWaitUntil() ?? (longLived ? () => {} : undefined);
+    if (!waitUntil) log.once("SETTING_INVALID", NO_WAIT_UNTIL);
+    return waitUntil;
+  }
 
   async function post(request: EndpointRequest): Promise<EndpointAnswer> {
     const arrivedAt = Date.now();
     const settings = settingsFor(request.bindings);
+    const waitUntil = keeper(request, settings);
     const { push, bytes } = await authenticate(request, settings, verifier);
     const maxDurationMs = Math.min(settings.maxDurationMs, request.remainingMs ?? Number.POSITIVE_INFINITY);
-    const { manifest, hash } = manifestFor(settings);
+    const { manifest, hash } = manifestFor(settings, waitUntil);
     switch (push.type) {
       case "describe": {
         const answer: DescribeAnswer = { nonce: push.nonce, pushId: push.pushId, manifest };
@@ -66,12 +81,25 @@ export function createServe(workflows: readonly AnyVersion[], options: AnyEndpoi
       case "execute": {
         const { development } = settings;
         const { bindings } = request;
-        const invocation = { arrivedAt, maxDurationMs, development, bindings, gone: request.signal?.() };
-        const answering = execute(push, bytes, invocation, execution).then(
-          (answer) => jsonAnswer(200, answer, manifestHeader(hash)),
-          (error: unknown) => refusalAnswer(refusalOf(error, log)),
+        const headers = manifestHeader(hash);
+        const span = new Span(arrivedAt + Math.min(push.budgetMs, maxDurationMs), request.signal?.());
+        const working: Promise<Executed> = execute(push, bytes, { span, development, bindings }, execution).then(
+          (answer) => ({ answer }),
+          (error: unknown) => ({ refusal: refusalOf(error, log) }),
         );
-        return keptAwake(answering, manifestHeader(hash));
+        const answering = working.then((executed) =>
+          "answer" in executed ? jsonAnswer(200, executed.answer, headers) : refusalAnswer(executed.refusal),
+        );
+        const mostMs = Math.min(push.checkpoint?.callbackMs ?? 0, checked.backgroundMs ?? 0);
+        if (!waitUntil || mostMs === 0) return keptAwake(answering, headers);
+        const outliving = { push, span, working, deadlineAt: arrivedAt + mostMs, waitUntil };
+        return keptAwake(answering, headers, {
+          afterMs: Math.min(EVERY_MS, workMs(span.endsAt - Date.now()) / 2),
+          async answer() {
+            const promise = await background.begin(outliving);
+            return promise && jsonAnswer(202, promise, headers);
+          },
+        });
       }
       case "validate":
         return jsonAnswer(200, await validate(push, served), manifestHeader(hash));
@@ -85,7 +113,9 @@ export function createServe(workflows: readonly AnyVersion[], options: AnyEndpoi
           return await post(request);
         case "GET":
         case "HEAD":
-          return greeting(settingsFor(request.bindings), manifestFor);
+          return greeting(settingsFor(request.bindings), (settings) =>
+            manifestFor(settings, keeper(request, settings)),
+          );
         default:
           throw new Refusal(405, "METHOD_NOT_ALLOWED", "An Aiki endpoint answers GET and POST.", {
             headers: { allow: "GET, HEAD, POST" },
@@ -96,6 +126,9 @@ export function createServe(workflows: readonly AnyVersion[], options: AnyEndpoi
     }
   };
 }
+
+const NO_WAIT_UNTIL =
+  "background does nothing here: this host stops once a request is answered. Give serveAiki the host's waitUntil.";
 
 /** For a person who opens the URL. Names and versions of workflows are shown on a developer's machine only. */
 function greeting(settings: Settings, manifestFor: (settings: Settings) => DescribedEndpoint): EndpointAnswer {

@@ -3,6 +3,7 @@ import {
   type Environment,
   environment,
   hostDurationMs,
+  isLongLived,
   isProduction,
   onWorkers,
   platformOrigins,
@@ -17,6 +18,8 @@ export interface Settings {
   readonly namespace: string;
   readonly issuer: string | undefined;
   readonly maxDurationMs: number;
+  /** Whether work goes on after its request was answered, without anything being done for it. */
+  readonly longLived: boolean;
   /** On a developer's machine: names may be shown, defaults may be used. */
   readonly development: boolean;
 }
@@ -54,14 +57,17 @@ function readSettings(options: CheckedOptions, env: Environment, jwks: (url: str
     ?.split(",")
     .map((url) => url.trim())
     .filter((url) => url !== "");
+  const keys = keySource(options, env, jwks);
   return {
-    keys: keySource(options, env, jwks),
+    keys,
     urls: options.urls ?? (urls ? checkUrls(urls, "AIKI_ENDPOINT_URL") : []),
     origins: platformOrigins(env),
     namespace: options.namespace ?? checkNamespace(env("AIKI_NAMESPACE") ?? "default", "AIKI_NAMESPACE"),
     issuer: options.issuer ?? env("AIKI_ISSUER"),
     maxDurationMs: options.maxDurationMs ?? hostDurationMs(env),
-    development: !isProduction(env),
+    longLived: isLongLived(env),
+    // Nothing tells a Worker where it runs, but nobody deploys one that trusts its own machine.
+    development: onWorkers() ? keys.local : !isProduction(env),
   };
 }
 

@@ -16,6 +16,12 @@ export function webRequest(request: Request, more: Partial<EndpointRequest> = {}
   };
 }
 
+/** Of the execution context that Workers, and what is like them, pass beside the request. */
+export function waitUntilOf(context: unknown): EndpointRequest["waitUntil"] {
+  const { waitUntil } = (context ?? {}) as { waitUntil?: unknown };
+  return typeof waitUntil === "function" ? (work) => void waitUntil.call(context, work) : undefined;
+}
+
 export function webResponse({ status, headers, body }: EndpointAnswer, method: string): Response {
   const sent = method === "HEAD" ? null : typeof body === "string" ? body : streamOf(body);
   return new Response(sent, { status, headers });

@@ -6,7 +6,16 @@
 import { manifestSchema } from "@aikirun/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CORPUS } from "./corpus.js";
-import { describePush, executePush, type SigningKey, send, sendAlone, signedPush, signingKey } from "./orchestrator.js";
+import {
+  describePush,
+  executePush,
+  type SigningKey,
+  send,
+  sendAlone,
+  sendAndLeave,
+  signedPush,
+  signingKey,
+} from "./orchestrator.js";
 import type { Counts } from "./probes.js";
 
 export interface LaunchSettings {
@@ -31,6 +40,8 @@ export interface Framework {
     readonly methods?: string;
     /** Then bodies near the limit of a push never come to the adapter. */
     readonly largeBody?: string;
+    /** Then a caller resets its connection when it goes, and does not only close it. */
+    readonly leaving?: string;
     /** Vectors that the framework decides, by name. */
     readonly vectors?: Readonly<Record<string, string>>;
   };
@@ -172,16 +183,14 @@ export function conformance(framework: Framework): void {
       expect((await app.counts()).executions).toBe(before.executions + accepted);
     });
 
-    it("aborts tasks when the caller goes away", async () => {
+    const { leaving } = framework.differs ?? {};
+    it(`aborts tasks when the caller goes away${leaving ? ` (${leaving})` : ""}`, async () => {
       const push = executePush({}, { workflow: "patient", input: undefined });
       const { headers, body } = await signedPush(ed, app.url, push);
       const before = await app.counts();
-      const caller = new AbortController();
-      const init = { method: "POST", headers, body: body as string, signal: caller.signal };
-      const left = expect(fetch(app.url, init)).rejects.toThrow("abort");
+      const leave = sendAndLeave(app.url, headers, body as string);
       await expect.poll(async () => (await app.counts()).rests, { timeout: 5_000 }).toBe(before.rests + 1);
-      caller.abort();
-      await left;
+      leave(leaving ? "reset" : "close");
       await expect.poll(async () => (await app.counts()).aborts, { timeout: 5_000 }).toBe(before.aborts + 1);
     });
 

@@ -153,3 +153,14 @@ export function sendAlone(
     sending.end(body);
   });
 }
+
+/** Sends on a connection of its own; what is given back closes it before any answer, or resets it. */
+export function sendAndLeave(url: string, headers: Record<string, string>, body: string) {
+  const sending = request(url, { method: "POST", headers, agent: false });
+  sending.on("error", () => {});
+  sending.end(body);
+  return (how: "close" | "reset"): void => {
+    if (how === "reset") sending.socket?.resetAndDestroy();
+    else sending.destroy();
+  };
+}

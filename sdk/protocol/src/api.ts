@@ -7,6 +7,7 @@ import {
   durationMsSchema,
   endpointIdSchema,
   instantSchema,
+  isPlainText,
   jsonSchema,
   keyIdSchema,
   messageIdSchema,
@@ -150,6 +151,8 @@ export const listRunsQuerySchema = z.strictObject({
   schedule: scheduleIdSchema.optional(),
   createdAfter: z.coerce.number().int().optional(),
   createdBefore: z.coerce.number().int().optional(),
+  /** How an id begins, with or without `run_`, or a reference id. */
+  q: z.string().min(1).max(LIMITS.searchChars).refine(isPlainText, "must be plain text").optional(),
   cursor: z.string().max(LIMITS.cursorChars).optional(),
   limit: z.coerce.number().int().min(1).max(LIMITS.pageRows).optional(),
 });

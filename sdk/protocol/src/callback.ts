@@ -7,11 +7,6 @@ import { LIMITS } from "./limits.js";
 import { errorAnswerSchema, executeAnswerSchema } from "./push.js";
 import { heldPushSchema } from "./worker.js";
 
-/** Below the URL of an access: where the answer is brought. */
-export const CALLBACK_PATH = "/answer";
-/** Likewise: whether the answer is still wanted. */
-export const CALLBACK_WANTED_PATH = "/wanted";
-
 /** With status 202 and no other. The ids are those of the push; `seq` is the last sequence that was acknowledged. */
 export const callbackPromiseSchema = z.strictObject({
   ...heldPushSchema.shape,

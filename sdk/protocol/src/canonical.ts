@@ -13,7 +13,7 @@ export { childRunId, type IdPrefix, newId, scheduledRunId } from "./id.js";
 export { findJsonFault, type JsonFault, type JsonValue, jsonTextDepth, MAX_JSON_DEPTH } from "./json.js";
 export { childOfWait, type EntryKind, entryKey, parseEntryKey } from "./key.js";
 export { LIMITS } from "./limits.js";
-export { hiddenByRetry } from "./retried.js";
+export { hiddenByRetry, runAttemptOf } from "./retried.js";
 
 /**
  * RFC 8785 text of a decoded JSON value: members sorted by UTF-16 code units, no white space, numbers as ECMAScript

@@ -14,6 +14,10 @@ export const CHECKPOINT_BATCH = "/batch";
 /** Likewise: the history of the run that was pushed, in pages. */
 export const CHECKPOINT_HISTORY = "/history";
 
+/** Likewise: where the answer is brought to a push that was answered with 202, and whether it is still wanted. */
+export const CALLBACK_PATH = "/answer";
+export const CALLBACK_WANTED_PATH = "/wanted";
+
 /** In a push: where its invocation may record results, and with what. Absent: it answers and is pushed again. */
 export const checkpointAccessSchema = z.strictObject({
   url: z.url().max(LIMITS.urlChars),

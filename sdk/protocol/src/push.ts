@@ -60,7 +60,11 @@ export const replayRequestSchema = z.strictObject({
   type: z.literal("replay"),
   pushId: pushIdSchema,
   run: pushedRunSchema,
-  history: z.strictObject({ records: z.array(recordSchema) }),
+  history: z.union([
+    z.strictObject({ records: z.array(recordSchema) }),
+    /** Longer than a push: records up to `upTo`, to be read with a token that is good for nothing else. */
+    z.strictObject({ url: z.url().max(LIMITS.urlChars), token: z.string(), upTo: z.number().int().min(1) }),
+  ]),
 });
 export type ReplayRequest = z.infer<typeof replayRequestSchema>;
 

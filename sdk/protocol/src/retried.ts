@@ -15,6 +15,11 @@ export function hiddenByRetry(entries: Iterable<HistoryRecord>): string[] {
   return [...hidden];
 }
 
+/** Which attempt of its handler a run with this history is in. */
+export function runAttemptOf(records: readonly HistoryRecord[]): number {
+  return 1 + records.filter(({ kind, value }) => kind === "run" && value.state === "retried").length;
+}
+
 function isHidden({ kind, value }: HistoryRecord): boolean {
   if (kind === "task") return value.state === "failed" || value.state === "retrying";
   if (value.state === "closed") return true;

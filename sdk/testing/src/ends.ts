@@ -37,7 +37,7 @@ export class Ends {
     );
     if (passage.passed === "done") return;
     const count = (await this.#store.countLive(NAMESPACE)).reduce((sum, { live }) => sum + live, 0);
-    const live = await this.#store.listRuns(NAMESPACE, { status: LIVE }, undefined, MOST_TOLD);
+    const { runs: live } = await this.#store.listRuns(NAMESPACE, { status: LIVE }, undefined, MOST_TOLD);
     const runs = await Promise.all(live.map(({ id }) => this.#read(id)));
     throw await stuck(this.#store, runs.reverse(), this.#why(passage), count);
   }

@@ -109,7 +109,7 @@ export function testAiki(options: TestAikiOptions): TestAiki {
     },
     async runs(version) {
       const { name: workflow, versionId } = version;
-      const found = await store.listRuns(NAMESPACE, { workflow, version: versionId }, undefined, MOST_RUNS);
+      const { runs: found } = await store.listRuns(NAMESPACE, { workflow, version: versionId }, undefined, MOST_RUNS);
       const handles = await Promise.all(found.map(({ id }) => version.getHandleById(client, id)));
       return handles.reverse().map(testRun);
     },

@@ -4,8 +4,11 @@ import type { Host } from "./replay/host.js";
 interface Runtime {
   readonly process?: { readonly nextTick?: (callback: () => void) => void };
   readonly setImmediate?: (callback: () => void) => void;
+  readonly navigator?: { readonly userAgent?: string };
 }
 const runtime: Runtime = globalThis as unknown as Runtime;
+/** Their message channels, and their `nextTick` where they have Node's, do not wait for the microtask queue; timers do. */
+const onWorkers = runtime.navigator?.userAgent === "Cloudflare-Workers";
 
 /** The real clock, chance and event loop of Node, Bun, Deno, Workers and browsers. */
 export const defaultHost: Host = {
@@ -21,6 +24,7 @@ export const defaultHost: Host = {
 };
 
 function turn(): (callback: () => void) => void {
+  if (onWorkers) return (callback) => void setTimeout(callback, 0);
   const immediate = runtime.setImmediate;
   if (immediate) return (callback) => immediate(callback);
   if (typeof MessageChannel === "undefined") return (callback) => void setTimeout(callback, 0);
@@ -36,7 +40,7 @@ function turn(): (callback: () => void) => void {
 
 function microtasks(): (callback: () => void) => void {
   const nextTick = runtime.process?.nextTick;
-  if (!nextTick) return turn();
+  if (!nextTick || onWorkers) return turn();
   // A tick that is queued by a microtask runs when the microtask queue is empty; one queued by a tick runs before
   // the microtasks, hence the detour. Not queueMicrotask: Node's costs twice as much.
   const resolved = Promise.resolve();

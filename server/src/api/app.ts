@@ -75,7 +75,9 @@ async function call(context: Context, route: Route, options: AppOptions): Promis
   const body = route.body ? parsePart(route.body, await readJson(req.raw), "body") : undefined;
   const signal = () => AbortSignal.any([req.raw.signal, stopping]);
   const gone = () => req.raw.signal;
-  return route.handle({ params, query, body, caller, claims, signal, gone }, services);
+  const header = (name: string) => req.header(name);
+  const allowed = async () => (await options.authenticate(authorization)) !== undefined;
+  return route.handle({ params, query, body, caller, claims, header, allowed, signal, gone }, services);
 }
 
 /** Invocations under way end with their answers, which they may have to be told by a checkpoint. */
@@ -134,5 +136,5 @@ function reasonOf(cause: unknown): string {
 
 function methodsOf(app: Pick<Hono, "router">, path: string): string[] {
   const methods = new Set(routes.map((route) => route.method));
-  return [...methods].filter((method) => app.router.match(method, path)[0].length > 0);
+  return [...methods].sort().filter((method) => app.router.match(method, path)[0].length > 0);
 }

@@ -45,6 +45,8 @@ export function inProcessClient({ ns, services, newId, waitForEnd }: InProcessOp
       body: part("body", message.body ?? {}),
       caller: { ns, scope: "write", everywhere: false } as const,
       claims: undefined,
+      header: () => undefined,
+      allowed: async () => true,
       signal: () => new AbortController().signal,
       gone: () => new AbortController().signal,
     };

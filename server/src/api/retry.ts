@@ -35,14 +35,14 @@ export async function retryAll(
   let cursor = after;
   for (let left = limit; left > 0; ) {
     const asked = Math.min(left, PAGE_RUNS);
-    const page = await store.listRuns(ns, filter, cursor, asked);
+    const { runs: page, next } = await store.listRuns(ns, filter, cursor, asked);
     for (let i = 0; i < page.length; i += AT_ONCE) {
       const some = page.slice(i, i + AT_ONCE);
       for (const { type } of await Promise.all(some.map((run) => store.retry(ns, run.id, id)))) counts[type] += 1;
     }
     if (page.length > 0) dispatcher.wake({ ns, runIds: page.map((run) => run.id) });
     left -= page.length;
-    cursor = page.length < asked ? undefined : page.at(-1)?.id;
+    cursor = next;
     if (cursor === undefined) break;
   }
   return { sent: counts.retried, duplicate: counts.duplicate, ...(cursor !== undefined && { next: cursor }) };

@@ -11,6 +11,10 @@ export interface Call<Params, Query, Body> {
   readonly caller: Caller;
   /** What the token of a request to a `checkpoint` route speaks of. */
   readonly claims: CheckpointClaims | undefined;
+  /** One of the request, by its lower-case name. */
+  header(name: string): string | undefined;
+  /** Whether the caller is still who it was, and may read: for answers that last. */
+  allowed(): Promise<boolean>;
   /** Aborts when the client went away or the server stops. Made when asked for: most routes answer before that. */
   signal(): AbortSignal;
   /** Aborts when the client went away before it had the whole answer. */

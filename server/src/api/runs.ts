@@ -7,11 +7,9 @@ import {
   LIMITS,
   listRunsQuerySchema,
   newId,
-  type RunStatus,
   runIdSchema,
   runPageSchema,
   runSchema,
-  runStatusSchema,
   type StartRunBody,
   type StartRunResult,
   startRunBodySchema,
@@ -26,10 +24,17 @@ import { checkPayload } from "./body.js";
 import { runNotFound } from "./mail.js";
 import { type Route, route } from "./route.js";
 import type { Services } from "./services.js";
+import { parseStatuses } from "./statuses.js";
 import { followRun } from "./stream.js";
 import { waitForEnd } from "./wait.js";
 
 export const runParams = z.strictObject({ id: runIdSchema });
+/** A browser that connects again says which event it had last. What no record's number could be counts as nothing. */
+const lastEventIdSchema = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .optional()
+  .catch(undefined);
 const DEFAULT_PAGE = 50;
 const DEFAULT_HISTORY_PAGE = 1_000;
 
@@ -56,9 +61,8 @@ export const runRoutes: readonly Route[] = [
     async handle({ query, caller }, { store }) {
       const { cursor, limit = DEFAULT_PAGE, status, ...rest } = query;
       const filter = { ...rest, ...(status === undefined ? {} : { status: parseStatuses(status) }) } as RunFilter;
-      const runs = await store.listRuns(caller.ns, filter, cursor, limit);
-      const next = runs.length === limit ? runs.at(-1)?.id : undefined;
-      return { status: 200, body: { runs, ...(next && { next }) } };
+      const { runs, next } = await store.listRuns(caller.ns, filter, cursor, limit);
+      return { status: 200, body: { runs, ...(next !== undefined && { next }) } };
     },
   }),
   route({
@@ -112,9 +116,10 @@ export const runRoutes: readonly Route[] = [
     params: runParams,
     query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
     answers: { 200: "events" },
-    async handle({ params, query, caller, signal }, services) {
+    async handle({ params, query, caller, signal, allowed, header }, services) {
       if (!(await services.store.getRun(caller.ns, params.id))) throw runNotFound(params.id);
-      return followRun(services, caller.ns, params.id, query.after ?? 0, signal());
+      const after = Number(lastEventIdSchema.parse(header("last-event-id")) ?? query.after ?? 0);
+      return followRun(services, caller.ns, params.id, after, { signal: signal(), allowed });
     },
   }),
 ];
@@ -197,13 +202,4 @@ function announce({ facts, trigger }: NewRun, { store, dispatcher }: Services): 
   const runs = { ns: facts.ns, runIds: [facts.id] };
   if (!trigger) dispatcher.wake(runs);
   else dispatcher.wakeAt("at" in trigger ? trigger.at : store.now().latest + trigger.delayMs, runs);
-}
-
-function parseStatuses(text: string): RunStatus[] {
-  return text.split(",").map((status) => {
-    const parsed = runStatusSchema.safeParse(status);
-    if (parsed.success) return parsed.data;
-    const expected = runStatusSchema.options.join(", ");
-    throw new AikiError("INVALID_REQUEST", `status: ${JSON.stringify(status.slice(0, 50))} is none of ${expected}.`);
-  });
 }

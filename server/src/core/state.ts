@@ -104,11 +104,6 @@ export function addRecord(state: RunState, record: HistoryRecord): void {
   }
 }
 
-/** Which attempt of its handler a run with this history is in. */
-export function runAttemptOf(records: readonly HistoryRecord[]): number {
-  return 1 + records.filter(({ kind, value }) => kind === "run" && value.state === "retried").length;
-}
-
 /**
  * When the run is out of time, by the database's clock; undefined when it may take as long as it wants.
  * `versionMs`: the limit of its version, which counts for a run that has none of its own.

@@ -200,6 +200,7 @@ async function recover(hold: Hold, failure: Failure): Promise<"again" | Outcome>
   if (waited === "lost") return LOST;
   if (waited === "stop") return hold.release();
   if (waited === "cancel") return hold.retake();
-  const refenced = verdict.refenced ? await hold.refence() : "held";
+  // What was brought has an end, and a lease up to the callback's deadline none.
+  const refenced = verdict.refenced || hold.retakes ? await hold.refence() : "held";
   return refenced === "held" ? "again" : refenced;
 }

@@ -22,6 +22,6 @@ function failure(
   if (code === "WORKFLOW_NOT_SERVED") return { type: "not_served", message };
   // Nothing was executed.
   if (code === "ORCHESTRATOR_UNREACHABLE" || code === "CONTEXT_FAILED")
-    return { type: "busy", retryAfterMs: 0, message };
+    return { type: "busy", retryAfterMs: 0, message: `${by} answered ${code}: ${message}` };
   return { type: "failed", code: "ENDPOINT_ERROR", message: `${by} failed with ${code}: ${message}`, reach: "lost" };
 }

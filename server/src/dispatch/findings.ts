@@ -80,7 +80,10 @@ function findingOf(group: readonly Judged[], judged: readonly Judged[]): CheckFi
   }
   if (verdict.type !== "stops") {
     const most = LIMITS.bodyBytes.toLocaleString("en-US");
-    return told("too_large", `were not checked: input and history exceed the ${most} bytes of one push.`);
+    return told(
+      "too_large",
+      `were not checked: input and history exceed the ${most} bytes of one push, and without AIKI_PUBLIC_URL an endpoint cannot read them.`,
+    );
   }
   const { thrown } = verdict.answer;
   const divergence = shown(verdict.answer.divergence);

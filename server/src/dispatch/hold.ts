@@ -97,10 +97,13 @@ export class Hold {
 
   /** Writes a decision. A terminal one that a control message forestalled is to be taken again, with the same answer. */
   async write(decision: Decision, trouble: Trouble | undefined): Promise<"held" | "again" | "unread" | Outcome> {
+    const retook = this.retakes;
     const written = this.record(decision, trouble);
-    if (decision.next.type === "push") this.#readyPush(decision);
+    if (decision.next.type === "push" && !retook) this.#readyPush(decision);
     const outcome = await written;
-    return outcome === "fenced" ? this.retake() : outcome;
+    if (outcome === "fenced") return this.retake();
+    // The same answer again is stale from now on, also when the run is soon left for another callback.
+    return outcome === "held" && retook ? this.refence() : outcome;
   }
 
   /** The same, for whom a lost fence is the end. */

@@ -1,7 +1,8 @@
 /** The body of a push. */
 import type { ExecuteRequest, HistoryRecord, PushedRun } from "@aikirun/protocol";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import type { RunFacts } from "../core/run.js";
-import { type RunState, runAttemptOf } from "../core/state.js";
+import type { RunState } from "../core/state.js";
 import type { Route } from "./delivery.js";
 import type { Hold } from "./hold.js";
 

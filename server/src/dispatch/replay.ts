@@ -1,14 +1,16 @@
 /** Asks an endpoint whether one run in flight still fits its code: the run's input and history, and nothing is written. */
 import {
+  CHECKPOINT_HISTORY,
   type HistoryRecord,
   LIMITS,
   type ReplayAnswer,
   type ReplayRequest,
   replayAnswerSchema,
 } from "@aikirun/protocol";
-import { runAttemptOf } from "../core/state.js";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import type { SampledRun, Store } from "../store/port.js";
 import { badAnswer, ownRefusal, readAnswer } from "./answer.js";
+import type { CheckpointTokens } from "./checkpoint-token.js";
 import { pushedRun } from "./push-request.js";
 import type { Refusal } from "./refusal.js";
 import type { Post, PostTarget } from "./signed-post.js";
@@ -17,7 +19,7 @@ import { pause, type Timers } from "./timers.js";
 export type Verdict =
   | { readonly type: "fits" }
   | { readonly type: "stops"; readonly answer: Extract<ReplayAnswer, { fits: false }> }
-  /** Its input and history do not fit into one push. */
+  /** Its input and history do not fit into one push, and there is no address where an endpoint could read them. */
   | { readonly type: "too_large" }
   | { readonly type: "unanswered"; readonly refusal: Refusal }
   /** The run is not there any more. */
@@ -28,6 +30,8 @@ export type Replay = (target: PostTarget, ns: string, run: SampledRun, signal: A
 export interface ReplayOptions {
   readonly store: Pick<Store, "readFacts" | "readHistory">;
   readonly post: Post;
+  /** Absent: nobody outside knows how to reach this orchestrator. */
+  readonly checkpoints?: CheckpointTokens | undefined;
   readonly timers: Timers;
   readonly epoch: number;
   /** Longest time of one replay; an endpoint gives up earlier by itself. */
@@ -47,11 +51,9 @@ export function replayWith(options: ReplayOptions): Replay {
   return async (target, ns, run, signal) => {
     // Without records there is nothing that code could miss.
     if (run.records === 0) return { type: "fits" };
-    if (!isSendable(run)) return { type: "too_large" };
-    const request = await requestFor(options, ns, run);
-    if (!request) return { type: "gone" };
-    const body = JSON.stringify(request);
-    if (new TextEncoder().encode(body).byteLength > LIMITS.bodyBytes) return { type: "too_large" };
+    const made = await requestFor(options, ns, run);
+    if ("type" in made) return made;
+    const { request, body } = made;
     for (let attempt = 1; ; attempt++) {
       const reading = await send(options, target, ns, request, body, signal);
       if (reading.type === "json") return verdictOf(target.url, reading.value);
@@ -75,14 +77,43 @@ export function isSendable(run: SampledRun): run is SampledRun & { readonly byte
   return run.bytes !== undefined && run.bytes <= LIMITS.bodyBytes;
 }
 
+interface Asked {
+  readonly request: ReplayRequest;
+  readonly body: string;
+}
+
 /** As much of the history as there was when the run was chosen: a whole number of commits. */
 async function requestFor(
-  { store, timers }: ReplayOptions,
+  { store, timers, checkpoints, epoch, timeoutMs }: ReplayOptions,
   ns: string,
   run: SampledRun,
-): Promise<ReplayRequest | undefined> {
+): Promise<Asked | Extract<Verdict, { type: "gone" | "too_large" }>> {
   const facts = await store.readFacts(ns, run.id);
-  if (!facts) return undefined;
+  if (!facts) return { type: "gone" };
+  const pushId = timers.newId("push");
+  const asked = (runAttempt: number, history: ReplayRequest["history"]): Asked | undefined => {
+    const request: ReplayRequest = { type: "replay", pushId, run: pushedRun(facts, runAttempt), history };
+    const body = JSON.stringify(request);
+    return new TextEncoder().encode(body).byteLength <= LIMITS.bodyBytes ? { request, body } : undefined;
+  };
+  if (isSendable(run)) {
+    const records = await readRecords(store, ns, run);
+    if (!records) return { type: "gone" };
+    const whole = asked(runAttemptOf(records), { records });
+    if (whole) return whole;
+  }
+  // Of a generation that no run has: the token reads, and records nothing.
+  const place = { ns, runId: run.id, pushId, fence: { epoch, gen: 0 } };
+  const access = checkpoints?.access(place, timeoutMs);
+  const elsewhere = access && { url: access.url + CHECKPOINT_HISTORY, token: access.token, upTo: run.records };
+  return (elsewhere && asked(1, elsewhere)) ?? { type: "too_large" };
+}
+
+async function readRecords(
+  store: ReplayOptions["store"],
+  ns: string,
+  run: SampledRun,
+): Promise<HistoryRecord[] | undefined> {
   const records: HistoryRecord[] = [];
   while (records.length < run.records) {
     const limit = Math.min(PAGE_RECORDS, run.records - records.length);
@@ -90,12 +121,7 @@ async function requestFor(
     if (!page || page.records.length === 0) return undefined;
     for (const { at: _, ...record } of page.records) records.push(record as HistoryRecord);
   }
-  return {
-    type: "replay",
-    pushId: timers.newId("push"),
-    run: pushedRun(facts, runAttemptOf(records)),
-    history: { records },
-  };
+  return records;
 }
 
 async function send(

@@ -73,17 +73,18 @@ export function assemble(parts: Parts, wiring: Wiring): Assembly {
   });
   const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
   const describe = describeWith({ post, epoch, timeoutMs: DESCRIBE_MS });
-  const replay = replayWith({ store, post, timers, epoch, timeoutMs: REPLAY_MS });
-  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const changed = (endpointId: string) => doubt(endpointId, "changed");
   const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
   const checkpoints =
     parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
+  const reachable = parts.reachableByEndpoints ? checkpoints : undefined;
+  const replay = replayWith({ store, post, checkpoints: reachable, timers, epoch, timeoutMs: REPLAY_MS });
+  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
   const delivery = new Pusher({
     endpoints,
     post,
     ...(checkpoints && { workerCheckpoints: checkpoints }),
-    ...(checkpoints && parts.reachableByEndpoints && { checkpoints }),
+    ...(reachable && { checkpoints: reachable }),
     doubt,
     observe: (outcome, elapsedMs) => metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs),
   });

@@ -9,6 +9,7 @@ import { type EgressPolicy, PUBLIC_ONLY } from "../egress/policy.js";
 import type { Log } from "../log.js";
 import type { Store } from "../store/port.js";
 import { migrate as migrateDatabase, pendingMigrations as pendingIn } from "../store/postgres/migrate.js";
+import { raiseEpoch as raiseEpochOf } from "../store/postgres/restored.js";
 import { openPostgresStore } from "../store/postgres/store.js";
 import { invalid, type Settings } from "./env.js";
 import { jsonLog } from "./json-log.js";
@@ -39,7 +40,7 @@ export interface RunningServer {
   /** `http://localhost:9850`, or `AIKI_PUBLIC_URL`. */
   readonly url: string;
   readonly port: number;
-  /** One sentence for each way in which this database may lose acknowledged writes. */
+  /** One sentence for each way in which a crash of the database's machine may lose data. */
   readonly warnings: readonly string[];
   /** Calls `ended` for every run that this process brings to its end. Returns what stops it. */
   onRunEnd(ended: (namespace: string, runId: string) => void): () => void;
@@ -53,7 +54,8 @@ const ENDPOINT_CONNECTIONS = 256;
 const REGISTRATIONS_PER_MINUTE = 60;
 
 /**
- * Throws `SETTING_INVALID`, `OPEN_SERVER`, `PORT_IN_USE`, `SCHEMA_TOO_OLD`, `SCHEMA_UNKNOWN`, or `StoreUnavailable`.
+ * Throws `SETTING_INVALID`, `OPEN_SERVER`, `PORT_IN_USE`, `SCHEMA_TOO_OLD`, `SCHEMA_UNKNOWN`, `DATABASE_UNSAFE`, or
+ * `StoreUnavailable`.
  * What was opened until then is closed again.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -66,6 +68,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const secret = requireSecret(settings);
     const seal = await sealWith(secret);
     const { store, warnings } = await openStore(options, closers);
+    const log = options.log ?? jsonLog();
+    if (mode === "start") for (const warning of warnings) log.warn(warning, { code: "DATABASE_UNSAFE" });
     if (mode === "start") await refuseToRunOpen(settings, store);
     const exchange = nodeExchange({
       policy: egressPolicy(settings, mode),
@@ -88,7 +92,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
       version: await ownVersion(),
       ...(options.folder !== undefined && { self: { pid: process.pid, folder: options.folder } }),
-      log: options.log ?? jsonLog(),
+      log,
     });
     const host = settings.AIKI_HOST ?? (mode === "dev" ? "127.0.0.1" : "::");
     listening = await listen(aiki.app, host, settings.PORT ?? DEFAULT_PORT);
@@ -115,6 +119,11 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 /** Names of the migrations that `migrate` would apply. Changes nothing. */
 export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
   return pendingIn(databaseUrl, await readMigrations());
+}
+
+/** After a restore: nothing that was sent before it counts any more. Returns the new epoch. */
+export async function raiseEpoch(databaseUrl: string): Promise<number> {
+  return raiseEpochOf(databaseUrl);
 }
 
 function closerOf(aiki: Orchestrator, listening: Listening, graceMs: number): () => Promise<void> {

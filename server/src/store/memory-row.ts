@@ -1,8 +1,8 @@
 /** One run in the memory store: the actor row, its cold row, mailbox and records together. */
 import type { Fence, HistoryRecord, JsonValue, RunStatus, TerminalStatus, WireError } from "@aikirun/protocol";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import { RUN_KEY } from "../core/draft.js";
 import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../core/run.js";
-import { runAttemptOf } from "../core/state.js";
 import { statusAfter } from "../core/status.js";
 import type { Unserved } from "./port.js";
 

@@ -2,7 +2,7 @@
  * Runs in memory. Every verb is one synchronous step, and so as atomic as one statement of Postgres; `claim` is two,
  * because the mail is read by the statement after the one that takes the lease.
  */
-import type { Run, RunSummary } from "@aikirun/protocol";
+import { type Run, type RunStatus, type RunSummary, runStatusSchema } from "@aikirun/protocol";
 import type { Instant } from "../core/clock.js";
 import type { Commit, LoadedRun, Mail, NewChild, NewMessage, NewRun, RunFacts } from "../core/run.js";
 import { reasonOf, statusAfter } from "../core/status.js";
@@ -28,6 +28,7 @@ import type {
   HistoryPart,
   RetryOutcome,
   RunFilter,
+  RunList,
   RunQueries,
   RunStore,
   SampledRun,
@@ -293,12 +294,12 @@ export class MemoryRuns implements RunStore, RunQueries {
     return new Map(found.map(({ id, workflow, version }) => [id, { workflow, version }]));
   }
 
-  async listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]> {
+  async listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunList> {
     const newest = [...this.rows.values()]
       .filter((row) => row.facts.ns === ns && matches(row, filter))
       .sort((a, b) => (a.facts.id < b.facts.id ? 1 : -1));
-    const page = cursor === undefined ? newest : newest.filter((row) => row.facts.id < cursor);
-    return page.slice(0, limit).map(toSummary);
+    const page = newest.filter((row) => cursor === undefined || row.facts.id < cursor).slice(0, limit);
+    return { runs: page.map(toSummary), next: page.length === limit ? page.at(-1)?.facts.id : undefined };
   }
 
   async readHistory(
@@ -323,6 +324,14 @@ export class MemoryRuns implements RunStore, RunQueries {
   async countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]> {
     const live = [...this.#live].filter(({ facts }) => facts.ns === ns);
     return countByVersion(live).map(({ count, ...version }) => ({ ...version, live: count }));
+  }
+
+  async countByStatus(ns: string, most: number): Promise<{ status: RunStatus; count: number; more: boolean }[]> {
+    const own = [...this.rows.values()].filter(({ facts }) => facts.ns === ns);
+    return runStatusSchema.options.map((status) => {
+      const all = own.filter((row) => row.status === status).length;
+      return { status, count: Math.min(all, most), more: all > most };
+    });
   }
 
   async countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]> {

@@ -1,6 +1,6 @@
 /** What the outside sees of a run in memory. */
 import type { Run, RunSummary } from "@aikirun/protocol";
-import { runAttemptOf } from "../core/state.js";
+import { runAttemptOf } from "@aikirun/protocol/canonical";
 import { waitsOfRun } from "../core/waits.js";
 import type { Row } from "./memory-row.js";
 import type { RunFilter, SampledRun } from "./port.js";
@@ -50,8 +50,13 @@ export function matches(row: Row, filter: RunFilter): boolean {
     (filter.parent === undefined || filter.parent === facts.parent?.id) &&
     (filter.schedule === undefined || filter.schedule === row.schedule) &&
     (filter.createdAfter === undefined || facts.createdAt > filter.createdAfter) &&
-    (filter.createdBefore === undefined || facts.createdAt < filter.createdBefore)
+    (filter.createdBefore === undefined || facts.createdAt < filter.createdBefore) &&
+    (filter.q === undefined || beginsWith(facts, filter.q))
   );
+}
+
+function beginsWith({ id, reference }: Row["facts"], q: string): boolean {
+  return id.startsWith(q) || id.startsWith(`run_${q}`) || reference?.startsWith(q) === true;
 }
 
 export function countByVersion(rows: readonly Row[]): { workflow: string; version: string; count: number }[] {

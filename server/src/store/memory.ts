@@ -63,6 +63,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
     listRuns: (ns, filter, cursor, limit) => runs.listRuns(ns, filter, cursor, limit),
     readHistory: (ns, id, after, limit, maxBytes) => runs.readHistory(ns, id, after, limit, maxBytes),
     countLive: (ns) => runs.countLive(ns),
+    countByStatus: (ns, most) => runs.countByStatus(ns, most),
     countUnserved: (ns, most) => runs.countUnserved(ns, most),
     sampleLive: (ns, versions, limit) => runs.sampleLive(ns, versions, limit),
     readFacts: (ns, id) => runs.readFacts(ns, id),

@@ -191,6 +191,14 @@ export interface RunFilter {
   readonly schedule?: string;
   readonly createdAfter?: number;
   readonly createdBefore?: number;
+  /** How the id begins, with or without `run_`, or the reference. For lists only. */
+  readonly q?: string;
+}
+
+export interface RunList {
+  readonly runs: readonly RunSummary[];
+  /** The cursor of the next page; undefined: there is none. */
+  readonly next: string | undefined;
 }
 
 export interface HistoryPart {
@@ -218,8 +226,11 @@ export interface RunQueries {
     ns: string,
     runIds: readonly string[],
   ): Promise<ReadonlyMap<string, { readonly workflow: string; readonly version: string }>>;
-  /** Newest first; `cursor` is the last id of the page before. */
-  listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunSummary[]>;
+  /**
+   * Newest first, below `cursor`. A page is looked for among a bounded number of runs: it may hold fewer than `limit`, and
+   * lead to a `next` all the same.
+   */
+  listRuns(ns: string, filter: RunFilter, cursor: string | undefined, limit: number): Promise<RunList>;
   /**
    * Records after `after`: at most `limit`, and no further one once they have `maxBytes` of values. Undefined: no such run.
    */
@@ -232,6 +243,11 @@ export interface RunQueries {
   ): Promise<HistoryPart | undefined>;
   /** Runs that have not ended, per workflow and version. */
   countLive(ns: string): Promise<{ workflow: string; version: string; live: number }[]>;
+  /** Every status, with its runs counted up to `most`. */
+  countByStatus(
+    ns: string,
+    most: number,
+  ): Promise<{ readonly status: RunStatus; readonly count: number; readonly more: boolean }[]>;
   /** Runs that wait because nobody serves their version: up to `most` of them are counted, oldest first. */
   countUnserved(ns: string, most: number): Promise<{ workflow: string; version: string; waiting: number }[]>;
   /**

@@ -14,7 +14,8 @@ function pathOf(path: string): string {
       : path.startsWith("/v1/schedules")
         ? "sch"
         : "key";
-  return path.replace(":id", newId(prefix)) + (path.endsWith("/wait") ? "?timeoutMs=0" : "");
+  const query = path.endsWith("/wait") ? "?timeoutMs=0" : path === "/v1/stream" ? "?limit=0" : "";
+  return path.replace(":id", newId(prefix)) + query;
 }
 
 const RANK = { read: 0, write: 1, admin: 2 } as const;
@@ -99,7 +100,8 @@ describe("every route", () => {
   it("answers what its schema says", async () => {
     const { aiki } = await withKeys();
     const readable = routes.filter(
-      ({ method, path, scope }) => method === "GET" && !path.includes(":") && scope !== "checkpoint",
+      ({ method, path, scope, answers }) =>
+        method === "GET" && !path.includes(":") && scope !== "checkpoint" && answers[200] !== "events",
     );
     for (const route of readable) {
       const schema = route.answers[200];

@@ -52,12 +52,24 @@ const large = workflow({ name: "large" }).v("1.0.0", {
   },
   events,
 });
+/** Asks for less than is recorded, and for something else after it. */
+const largeChanged = workflow({ name: "large" }).v("1.0.0", {
+  async handler(run) {
+    for (let i = 0; i < 2; i++) await swell.start(run, i);
+    await ship.start(run, "Ada");
+  },
+  events,
+});
 
 const SOON = { timeout: 20_000 };
 
 /** An orchestrator, an app that serves these versions, and runs of the first one that wait for `delivered`. */
-async function inFlight(runs: number, served: readonly ServableVersion[] = [v1]) {
-  const aiki = await start("dev");
+async function inFlight(
+  runs: number,
+  served: readonly ServableVersion[] = [v1],
+  settings: NonNullable<Parameters<typeof start>[1]>["settings"] = {},
+) {
+  const aiki = await start("dev", { settings });
   const app = await startApp(aiki.server.url, served);
   await aiki.call("POST", "/v1/endpoints", { body: { url: app.url, name: "shop" } });
   const [first] = served as [ServableVersion];
@@ -181,13 +193,28 @@ it("is asked for by a registration, which refuses then and stores nothing", asyn
   expect((await aiki.call("POST", "/v1/endpoints", { body })).status).toBe(200);
 });
 
-it("says which runs are too large to be sent, and lets the others decide", async () => {
+it("has the new code read a history that is too large to be sent", async () => {
   const { aiki, app } = await inFlight(2, [large]);
+  expect(await check(aiki, app)).toMatchObject({
+    ok: true,
+    versions: [{ name: "large", version: "1.0.0", live: 2, checked: 2 }],
+    findings: [],
+  });
+  const next = await startApp(aiki.server.url, [largeChanged]);
+  const { ok, findings } = await check(aiki, next);
+  expect([ok, findings]).toMatchObject([false, [{ outcome: "diverges", runs: 2 }]]);
+  expect(findings[0]?.divergence?.leftover).toContainEqual(expect.stringMatching(/^task swell/));
+  expect(await waiting(aiki)).toHaveLength(2);
+  expect(executed).toEqual([]);
+});
+
+it("says which runs are too large to be sent where nothing can be read, and lets the others decide", async () => {
+  const { aiki, app } = await inFlight(2, [large], { AIKI_CHECKPOINTS: "off" });
   const { ok, versions, findings } = await check(aiki, app);
   expect(versions).toEqual([{ name: "large", version: "1.0.0", live: 2, checked: 0 }]);
   expect(findings).toMatchObject([{ outcome: "too_large", runs: 2 }]);
   expect(findings[0]?.message).toMatch(
-    /^2 of 2 runs of large@1\.0\.0 were not checked: input and history exceed the 4,194,304 bytes of one push\./,
+    /^2 of 2 runs of large@1\.0\.0 were not checked: input and history exceed the 4,194,304 bytes of one push, and without AIKI_PUBLIC_URL/,
   );
   expect(ok).toBe(true);
 });

@@ -130,7 +130,7 @@ describe("what the API refuses before anything is stored", () => {
     expect(await codes("GET", "/v1/runs?limit=501")).toEqual([400, "INVALID_REQUEST", undefined]);
     expect(await codes("GET", "/health?x=1")).toEqual([400, "INVALID_REQUEST", undefined]);
     expect(await codes("GET", "/v1/nothing")).toEqual([404, "NOT_FOUND", undefined]);
-    expect(await codes("DELETE", "/v1/runs")).toEqual([405, "METHOD_NOT_ALLOWED", "POST, GET"]);
+    expect(await codes("DELETE", "/v1/runs")).toEqual([405, "METHOD_NOT_ALLOWED", "GET, POST"]);
     expect(await codes("GET", `/v1/runs/${newId("run")}`)).toEqual([404, "NOT_FOUND", undefined]);
     expect(await codes("GET", "/v1/runs/../../etc/passwd")).toEqual([404, "NOT_FOUND", undefined]);
     expect(await codes("GET", "/v1/runs/run_1")).toEqual([400, "INVALID_REQUEST", undefined]);

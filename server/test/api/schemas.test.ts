@@ -259,6 +259,7 @@ describe("a version's own page", () => {
       name: "orders",
       version: "3.0.0",
       live: 1,
+      waiting: 1,
       workers: 0,
       events: [],
     });

@@ -95,7 +95,7 @@ describe("a poll", () => {
     const listed = async () => (await aiki.call("GET", "/v1/workflows")).json.workflows;
     await poll(aiki, { worker, pools: ["gpu"], waitMs: 0 });
     await poll(aiki, { waitMs: 0 });
-    expect(await listed()).toEqual([{ name: "hello", version: "1.0.0", workers: 2, events: [], live: 0 }]);
+    expect(await listed()).toEqual([{ name: "hello", version: "1.0.0", workers: 2, events: [], live: 0, waiting: 0 }]);
     await poll(aiki, { worker, room: 0 });
     expect(await listed()).toMatchObject([{ workers: 1 }]);
   });

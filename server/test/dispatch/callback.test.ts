@@ -72,12 +72,13 @@ describe("a run whose endpoint goes on in the background", () => {
         answerNext = () => resolve(answer(request, "waiting", [{ type: "run.completed", output: 1 }]));
       });
     expect(await callback(other, push, [taskDone(0)])).toBe("taken");
-    expect(bench.row(id)).toMatchObject({ hold: null, gen: push.fence.gen });
+    expect(bench.row(id)).toMatchObject({ hold: null, gen: push.fence.gen + 1 });
     expect(bench.row(id).leaseUntil).toBeLessThanOrEqual(bench.now + LEASE_MS);
     await bench.pass(1);
-    expect(bench.pushes[1]?.fence).toEqual({ ...push.fence, seq: push.fence.seq + 1 });
+    const { fence } = push;
+    expect(bench.pushes[1]?.fence).toEqual({ ...fence, gen: fence.gen + 1, seq: fence.seq + 1 });
     // The same answer again, which a lost acknowledgement brings.
-    expect(await callback(other, push, [taskDone(0)])).toBe("early");
+    expect(await callback(other, push, [taskDone(0)])).toBe("stale");
     answerNext();
     await bench.pass(10);
     expect(await bench.view(id)).toMatchObject({ status: "completed", records: 2 });

@@ -215,14 +215,14 @@ class PostgresWorld {
   }
 
   async #unended(): Promise<string> {
-    const runs = await this.#anyStore.listRuns(NS, {}, undefined, 1_000);
+    const { runs } = await this.#anyStore.listRuns(NS, {}, undefined, 1_000);
     const live = runs.filter(({ endedAt }) => endedAt === undefined).map(({ id, status }) => `${id} ${status}`);
     return live.map((one) => `${one} ${this.#sites.get(one.split(" ")[0] ?? "")}`).join("; ");
   }
 
   async #judge(): Promise<void> {
     const runs = new Map<string, EndedRun>();
-    for (const { id } of await this.#anyStore.listRuns(NS, {}, undefined, 10_000)) {
+    for (const { id } of (await this.#anyStore.listRuns(NS, {}, undefined, 10_000)).runs) {
       const run = await this.#anyStore.getRun(NS, id);
       const history = await this.#anyStore.readHistory(NS, id, 0, 10_000, 100_000_000);
       if (!run || !history) throw new Error(`${id} is gone`);

@@ -6,7 +6,7 @@ import { orphansInPostgres } from "./orphans.js";
 
 const EMPTY = `
 TRUNCATE aiki.run, aiki.actor, aiki.mailbox, aiki.record, aiki.child, aiki.endpoint, aiki.served_version, aiki.api_key,
-  aiki.signing_key, aiki.schedule;
+  aiki.signing_key, aiki.schedule, aiki.push, aiki.minute, aiki.endpoint_minute;
 DELETE FROM aiki.namespace WHERE name <> 'default'`;
 
 /** Stores that stay open from test to test, on a database that is emptied. */

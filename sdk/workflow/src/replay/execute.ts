@@ -44,6 +44,8 @@ export interface ExecuteOptions {
    * what the answer takes to travel.
    */
   readonly budgetMs?: number;
+  /** Resolves, perhaps never, to the milliseconds from then on that stand instead of what is left of `budgetMs`. */
+  readonly moreTime?: Promise<number>;
   /** Milliseconds without any activity of the handler before a divergence is believed. */
   readonly graceMs?: number;
   /** Warns, once for each version, of a handler that awaits something else than Aiki's calls. */
@@ -155,9 +157,18 @@ class Invocation {
   }
 
   async #replayThen<Result>(goOn: () => Promise<Result>): Promise<Result> {
-    const { budgetMs, signal } = this.#options;
+    const { budgetMs, moreTime, signal } = this.#options;
     this.#history.openReader();
-    const stopTimers = budgetMs === undefined ? [] : this.#timeBudget(budgetMs);
+    let isOver = false;
+    let stopTimers = budgetMs === undefined ? [] : this.#timeBudget(budgetMs);
+    const extend = (ms: number): void => {
+      if (isOver) return;
+      for (const stopTimer of stopTimers) stopTimer();
+      this.#late = false;
+      stopTimers = this.#timeBudget(ms);
+      this.#activity.happened();
+    };
+    void moreTime?.then(extend);
     const abandon = (): void => this.#stop("abandoned");
     signal?.addEventListener("abort", abandon);
     if (signal?.aborted) abandon();
@@ -167,6 +178,7 @@ class Invocation {
       await this.#replay();
       return await goOn();
     } finally {
+      isOver = true;
       this.#calls.close();
       this.#history.closeReader();
       for (const stopTimer of stopTimers) stopTimer();

@@ -19,6 +19,7 @@ export const MIGRATIONS: readonly string[] = [
   "0003_control.sql",
   "0004_schedules.sql",
   "0005_unserved.sql",
+  "0006_dashboard.sql",
 ];
 
 /** Number of the newest of them. */

@@ -1,11 +1,12 @@
 /** What people and the API ask about runs. Ordinary queries: correct first, on the indexes that `migrations/` has. */
 import type { RunStatus, TerminalStatus } from "@aikirun/protocol";
-import { and, asc, count, desc, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { RunFilter, RunQueries, SampledRun } from "../port.js";
 import type { Connection } from "./connection.js";
-import { countUnserved } from "./count-runs.js";
+import { countByStatus, countUnserved } from "./count-runs.js";
 import { runReader } from "./get-run.js";
+import { listRuns } from "./list-runs.js";
 import { readHistory } from "./read-history.js";
 import { type FactsRow, toFacts, toSummary } from "./rows.js";
 import { readFacts, sampleLive } from "./sample-live.js";
@@ -59,13 +60,7 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
       return new Map(rows.map(({ id, ...version }) => [id, version]));
     },
 
-    async listRuns(ns, filter, cursor, limit) {
-      const where = and(eq(run.ns, ns), cursor === undefined ? undefined : lt(run.id, cursor), ...conditions(filter));
-      const rows = await ask(() =>
-        db.select(summary).from(run).leftJoin(actor, sameRun).where(where).orderBy(desc(run.id)).limit(limit),
-      );
-      return rows.map(toSummary);
-    },
+    listRuns: (ns, filter, cursor, limit) => listRuns(connection, ns, filter, cursor, limit),
 
     readHistory: (ns, runId, after, limit, maxBytes) => readHistory(connection, ns, runId, after, limit, maxBytes),
 
@@ -79,6 +74,13 @@ export function runQueries(connection: Connection, db: NodePgDatabase): RunQueri
           .groupBy(run.workflow, run.version)
           .orderBy(asc(run.workflow), asc(run.version)),
       ),
+
+    async countByStatus(ns, most) {
+      const rows = await connection.run(countByStatus, [ns, most + 1]);
+      return (rows as unknown as readonly { status: RunStatus; n: number }[]).map(({ status, n }) => {
+        return { status, count: Math.min(n, most), more: n > most };
+      });
+    },
 
     countUnserved: async (ns, most) =>
       (await connection.run(countUnserved, [ns, most])) as unknown as Awaited<ReturnType<RunQueries["countUnserved"]>>,

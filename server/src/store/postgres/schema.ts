@@ -104,8 +104,58 @@ export const record = aiki.table(
     kind: text("kind").notNull(),
     key: text("key").notNull(),
     value: text("value").notNull(),
+    push: text("push"),
   },
   (table) => [primaryKey({ columns: [table.ns, table.runId, table.n] })],
+);
+
+export const push = aiki.table(
+  "push",
+  {
+    ns: ns(),
+    runId: text("run_id").notNull(),
+    pushId: text("push_id").notNull(),
+    gen: integer("gen").notNull(),
+    at: instant("at").notNull(),
+    push: text("push").notNull(),
+    code: text("code"),
+    message: text("message"),
+  },
+  (table) => [primaryKey({ columns: [table.ns, table.runId, table.pushId] })],
+);
+
+export const minute = aiki.table(
+  "minute",
+  {
+    ns: ns(),
+    at: instant("at").notNull(),
+    started: integer("started").notNull(),
+    completed: integer("completed").notNull(),
+    failed: integer("failed").notNull(),
+    cancelled: integer("cancelled").notNull(),
+    pushes: integer("pushes").notNull(),
+    pushesFailed: integer("pushes_failed").notNull(),
+    pushMs: bigint("push_ms", { mode: "number" }).notNull(),
+    pushBuckets: integer("push_buckets").array().notNull(),
+    startMs: bigint("start_ms", { mode: "number" }).notNull(),
+    startBuckets: integer("start_buckets").array().notNull(),
+    backlog: integer("backlog").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ns, table.at] })],
+);
+
+export const endpointMinute = aiki.table(
+  "endpoint_minute",
+  {
+    ns: ns(),
+    at: instant("at").notNull(),
+    endpointId: text("endpoint_id").notNull(),
+    pushes: integer("pushes").notNull(),
+    pushesFailed: integer("pushes_failed").notNull(),
+    pushMs: bigint("push_ms", { mode: "number" }).notNull(),
+    pushBuckets: integer("push_buckets").array().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ns, table.at, table.endpointId] })],
 );
 
 export const child = aiki.table(

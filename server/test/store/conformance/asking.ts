@@ -118,7 +118,7 @@ export function askingTests(given: () => Arena): void {
       id: run.facts.id,
       status: "running",
     });
-    expect(await store.listRuns("elsewhere", {}, undefined, 10)).toEqual([]);
+    expect(await store.listRuns("elsewhere", {}, undefined, 10)).toEqual({ runs: [], next: undefined });
     expect(await store.readHistory("elsewhere", run.facts.id, 0, 10, MOST_BYTES)).toBeUndefined();
     expect(await store.countLive("elsewhere")).toEqual([]);
   });
@@ -132,10 +132,12 @@ export function askingTests(given: () => Arena): void {
       await store.start(run, LEASE_MS);
     }
     const first = await store.listRuns(NS, {}, undefined, 3);
-    const second = await store.listRuns(NS, {}, first.at(-1)?.id, 3);
-    const third = await store.listRuns(NS, {}, second.at(-1)?.id, 3);
-    expect([...first, ...second, ...third].map(({ id }) => id)).toEqual(ids);
-    expect([first.length, second.length, third.length]).toEqual([3, 3, 1]);
+    const second = await store.listRuns(NS, {}, first.next, 3);
+    const third = await store.listRuns(NS, {}, second.next, 3);
+    const pages = [first, second, third];
+    expect(pages.flatMap(({ runs }) => runs).map(({ id }) => id)).toEqual(ids);
+    expect(pages.map(({ runs }) => runs.length)).toEqual([3, 3, 1]);
+    expect(third.next).toBeUndefined();
   });
 
   it("filters lists", async () => {
@@ -147,7 +149,7 @@ export function askingTests(given: () => Arena): void {
     const child = newChild(parent, "child:courier:1:a#0");
     await commit(store, parent, { children: [child] });
     const found = async (filter: Parameters<typeof store.listRuns>[1]) =>
-      (await store.listRuns(NS, filter, undefined, 10)).map(({ id }) => id).sort();
+      (await store.listRuns(NS, filter, undefined, 10)).runs.map(({ id }) => id).sort();
     const ids = (...runs: { facts: { id: string } }[]) => runs.map(({ facts }) => facts.id).sort();
     expect(await found({ status: ["suspended"] })).toEqual(ids(suspended));
     expect(await found({ status: ["failed"] })).toEqual(ids(ended));
@@ -161,6 +163,15 @@ export function askingTests(given: () => Arena): void {
     expect(await found({ createdBefore: later, createdAfter: suspended.facts.createdAt - 1 })).toHaveLength(4);
     expect(await found({ createdAfter: later })).toEqual([]);
     expect(await found({ createdBefore: suspended.facts.createdAt })).toEqual([]);
+    expect(await found({ q: "ord" })).toEqual(ids(suspended));
+    expect(await found({ q: "rder-1" })).toEqual([]);
+    expect(await found({ q: ended.facts.id })).toEqual(ids(ended));
+    expect(await found({ q: ended.facts.id.slice("run_".length, -1) })).toEqual(ids(ended));
+    expect(await found({ q: "run_" })).toHaveLength(4);
+    expect(await found({ q: "ord", status: ["failed"] })).toEqual([]);
+    expect(await found({ q: "%", status: ["suspended"] })).toEqual([]);
+    expect(await found({ status: ["failed"], createdAfter: suspended.facts.createdAt - 1 })).toEqual(ids(ended));
+    expect(await found({ status: ["suspended", "failed"], workflow: "checkout" })).toEqual(ids(suspended, ended));
   });
 
   it("gives the history in pages, each record with the instant of its commit", async () => {
@@ -231,6 +242,24 @@ export function askingTests(given: () => Arena): void {
     expect(sampled?.bytes).toBeLessThan(3_600);
     expect(await store.readFacts(NS, run.facts.id)).toEqual(run.facts);
     expect(await store.readFacts("elsewhere", run.facts.id)).toBeUndefined();
+  });
+
+  it("counts runs by status, up to a bound", async () => {
+    const [store] = given().stores;
+    await hold(store);
+    for (let i = 0; i < 3; i++) await suspend(store, await hold(store));
+    await store.start(newRun(), undefined);
+    await store.start(newRun({}, { trigger: { delayMs: 60_000 } }), undefined);
+    await commit(store, await hold(store), { next: park("stalled") });
+    await end(store, await hold(store));
+    await end(store, await hold(store, newRun({ ns: "elsewhere" })));
+    const counts = async (most: number) =>
+      new Map(
+        (await store.countByStatus(NS, most)).map(({ status, count, more }) => [status, more ? `>${count}` : count]),
+      );
+    const none = { queued: 1, running: 1, scheduled: 1, paused: 0, stalled: 1, completed: 1, failed: 0, cancelled: 0 };
+    expect(Object.fromEntries(await counts(10))).toEqual({ ...none, suspended: 3 });
+    expect(Object.fromEntries(await counts(2))).toEqual({ ...none, suspended: ">2" });
   });
 
   it("counts the runs that wait for somebody who serves them, up to a bound", async () => {

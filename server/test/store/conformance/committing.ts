@@ -250,7 +250,7 @@ export function committingTests(given: () => Arena): void {
     const claimed = await claimAll(store);
     expect(claimed).toMatchObject([{ facts: now.facts, fence: { gen: 1, seq: 0 }, status: "queued" }]);
     expect(await store.getRun(NS, later.facts.id)).toMatchObject({ status: "scheduled", parent: run.facts.id });
-    expect((await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).map(({ id }) => id).sort()).toEqual(
+    expect((await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).runs.map(({ id }) => id).sort()).toEqual(
       [now.facts.id, later.facts.id].sort(),
     );
   });
@@ -261,7 +261,7 @@ export function committingTests(given: () => Arena): void {
     const child = newChild(run, "child:courier:1:a#0");
     const next = await commit(store, run, { children: [child], records: [taskDone(1)] });
     await commit(store, next, { children: [child], records: [taskDone(2)] });
-    expect(await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).toHaveLength(1);
+    expect((await store.listRuns(NS, { parent: run.facts.id }, undefined, 10)).runs).toHaveLength(1);
     expect((await store.readHistory(NS, run.facts.id, 0, 10, MOST_BYTES))?.records).toHaveLength(2);
   });
 

@@ -215,8 +215,8 @@ export function schedulingTests(given: () => Arena): void {
       schedule: one.id,
       input: one.input,
     });
-    expect((await store.listRuns(NS, { schedule: one.id }, undefined, 10)).map(({ id }) => id)).toEqual([runId]);
-    expect(await store.listRuns(NS, { schedule: newId("sch") }, undefined, 10)).toEqual([]);
+    expect((await store.listRuns(NS, { schedule: one.id }, undefined, 10)).runs.map(({ id }) => id)).toEqual([runId]);
+    expect((await store.listRuns(NS, { schedule: newId("sch") }, undefined, 10)).runs).toEqual([]);
     const [held] = await claimAll(store);
     expect(held?.facts).toMatchObject({ id: runId, timeoutMs: 5_000, pool: "gpu", retry: { type: "never" } });
     expect(held?.facts.reference).toBeUndefined();
@@ -271,7 +271,7 @@ export function schedulingTests(given: () => Arena): void {
     expect(await store.retimeSchedule(NS, one.id, 1, 1_000 + MINUTE)).toBe(true);
     const again = await fire(store, one);
     expect(again).toMatchObject({ fired: true, firing: { runIds: firing.runIds } });
-    expect(await store.listRuns(NS, {}, undefined, 10)).toHaveLength(1);
+    expect((await store.listRuns(NS, {}, undefined, 10)).runs).toHaveLength(1);
   });
 
   it("starts a run when a person says so, also of a schedule that is paused", async () => {
@@ -330,7 +330,7 @@ export function schedulingTests(given: () => Arena): void {
         await store.fire(fireNow(await read(store, one), newId("run")));
       }),
     );
-    const runs = await stores[0].listRuns(NS, { schedule: one.id }, undefined, 100);
+    const { runs } = await stores[0].listRuns(NS, { schedule: one.id }, undefined, 100);
     const mail = await Promise.all(runs.map(({ id }) => stores[0].readMail(NS, id, 0)));
     expect(runs.length).toBeGreaterThan(0);
     expect(mail.filter(({ length }) => length === 0)).toHaveLength(1);

@@ -111,9 +111,9 @@ export function startingTests(given: () => Arena): void {
     expect(await end(store, parent, { children: [child] })).toMatchObject({ type: "committed" });
     expect(await claimAll(store)).toMatchObject([{ facts: { id: child.facts.id, reference: "mine" } }]);
     expect(await store.findByReference(NS, "courier", "1.0.0", "mine")).toBeUndefined();
-    const found = await store.listRuns(NS, { reference: "mine", parent: parent.facts.id }, undefined, 10);
+    const { runs: found } = await store.listRuns(NS, { reference: "mine", parent: parent.facts.id }, undefined, 10);
     expect(found).toMatchObject([{ id: child.facts.id, parent: parent.facts.id }]);
-    expect(await store.listRuns(NS, { reference: "mine" }, undefined, 10)).toEqual([]);
+    expect((await store.listRuns(NS, { reference: "mine" }, undefined, 10)).runs).toEqual([]);
   });
 
   it("keeps the time of a delayed child's start", async () => {

@@ -99,12 +99,13 @@ it("rejects a row that cannot be stored, and says that it is the row's fault", a
   expect(await store.start(newRun(), undefined)).toMatchObject({ type: "created" });
 });
 
-it("warns of settings under which an acknowledged write can be lost", async () => {
+it("is not opened where an acknowledged write can be lost", async () => {
   const name = new URL(db.url).pathname.slice(1);
   await db.pool.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
-  const opened = await openPostgresStore({ url: db.url });
-  await opened.store.close();
-  expect(opened.warnings).toEqual([expect.stringContaining("synchronous_commit = off")]);
+  await expect(openPostgresStore({ url: db.url })).rejects.toMatchObject({
+    code: "DATABASE_UNSAFE",
+    message: expect.stringContaining("synchronous_commit = off"),
+  });
 });
 
 /** A dead connection may still be in the pool. */

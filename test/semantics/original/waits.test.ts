@@ -13,9 +13,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { event, task, workflow } from "@aikirun/workflow";
 import { describe, expect, it } from "vitest";
-import { type Stage, setStage } from "./stage.js";
+import { SOON, type Stage, staged } from "../stage.js";
 
-const SOON = { timeout: 20_000 };
 const LONG = { timeout: 60_000 };
 
 const waits = workflow({ name: "waits" }).v("1", {
@@ -44,8 +43,8 @@ const parentOf = (child: typeof waits | typeof fails, sleepMs = 1) =>
     },
   });
 
-const go = (stage: Stage, id: string) => stage.post(`/v1/runs/${id}/events`, { name: "go" });
-const statusOf = async (stage: Stage, id: string) => (await stage.run(id)).status;
+const go = (stage: Stage, id: string) => stage.aiki.sendEvent(id, { name: "go" });
+const statusOf = async (stage: Stage, id: string) => (await stage.aiki.getRun(id)).status;
 
 async function childOf(stage: Stage, id: string): Promise<string> {
   let childId = "";
@@ -60,7 +59,7 @@ async function childOf(stage: Stage, id: string): Promise<string> {
 
 describe("lost wake-up:", LONG, () => {
   it("an event that is sent after the handler began to wait, and before the run is parked, wakes it", async () => {
-    const stage = await setStage([waits]);
+    const stage = await staged([waits]);
     let heldAnswers = 0;
     stage.beforeAnswer("waits", async (runId) => {
       heldAnswers += 1;
@@ -73,7 +72,7 @@ describe("lost wake-up:", LONG, () => {
 
   it("a child that ends after its parent began to wait, and before that is parked, wakes it", async () => {
     const parent = parentOf(waits, 500);
-    const stage = await setStage([parent, waits]);
+    const stage = await staged([parent, waits]);
     const handle = await parent.start(stage.aiki);
     const child = await childOf(stage, handle.id);
     let heldAnswers = 0;
@@ -95,7 +94,7 @@ describe("lost wake-up:", LONG, () => {
         return seen;
       },
     });
-    const stage = await setStage([counts]);
+    const stage = await staged([counts]);
     const handle = await counts.start(stage.aiki);
     for (let n = 0; n < 40; n++) {
       await handle.events.n.send(n);
@@ -109,21 +108,23 @@ describe("lost wake-up:", LONG, () => {
 });
 
 describe("child ending otherwise:", LONG, () => {
-  const ways: [string, typeof waits | typeof fails, (stage: Stage, child: string) => Promise<void>][] = [
+  const ways: [string, typeof waits | typeof fails, (stage: Stage, child: string) => Promise<unknown>][] = [
     ["fails", fails, go],
-    ["is cancelled", waits, (stage, child) => stage.post(`/v1/runs/${child}/cancel`)],
+    ["is cancelled", waits, (stage, child) => stage.aiki.cancelRun(child, {})],
     [
       "is cancelled with every run of its workflow",
       waits,
-      (stage) => stage.post("/v1/runs/cancel", { filter: { workflow: "waits" } }),
+      (stage) => stage.aiki.cancelRuns({ filter: { workflow: "waits" } }),
     ],
   ];
   it.each(ways)("a parent that waits for it to complete goes on when it %s", async (_how, child, end) => {
     const parent = parentOf(child);
-    const stage = await setStage([parent, child]);
+    const stage = await staged([parent, child]);
     const handle = await parent.start(stage.aiki);
     const childId = await childOf(stage, handle.id);
-    await expect.poll(async () => (await stage.run(handle.id)).waitsFor, SOON).toMatchObject([{ kind: "child" }]);
+    await expect
+      .poll(async () => (await stage.aiki.getRun(handle.id)).waitsFor, SOON)
+      .toMatchObject([{ kind: "child" }]);
     await end(stage, childId);
     expect(await handle.waitForStatus("completed", SOON)).toMatchObject({
       success: true,
@@ -147,11 +148,11 @@ describe("sleeps:", LONG, () => {
     ["lengthened", { hours: 1 }],
     ["shortened", 1],
   ] as const)("a sleep that is %s by a deploy while it lasts ends when it was to end, once", async (_how, changed) => {
-    const stage = await setStage([napFor(400)]);
+    const stage = await staged([napFor(400)]);
     const handle = await napFor(400).start(stage.aiki);
     const sleeps = async () => (await stage.history(handle.id)).filter(({ kind }) => kind === "sleep");
     await expect.poll(async () => (await sleeps()).length, SOON).toBe(1);
-    stage.serve([napFor(changed)]);
+    await stage.app.serve([napFor(changed)]);
     await expect
       .poll(async () => (await sleeps()).map(({ value }) => value.state), SOON)
       .toEqual(["sleeping", "completed"]);
@@ -185,9 +186,11 @@ describe("suspension is no exception:", LONG, () => {
         }
       },
     });
-    const stage = await setStage([guarded]);
+    const stage = await staged([guarded]);
     const handle = await guarded.start(stage.aiki);
-    await expect.poll(async () => (await stage.run(handle.id)).waitsFor, SOON).toMatchObject([{ kind: "event" }]);
+    await expect
+      .poll(async () => (await stage.aiki.getRun(handle.id)).waitsFor, SOON)
+      .toMatchObject([{ kind: "event" }]);
     expect(ran).toEqual([]);
     await handle.events.go.send();
     expect(await handle.waitForStatus("completed", SOON)).toMatchObject({ success: true, state: { output: "went" } });

@@ -1,50 +1,29 @@
 import { type RecordedRun, replayHistory, testAiki } from "@aikirun/testing";
-import { worker } from "@aikirun/worker";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { aiki } from "../../sdk/cli/test/aiki.js";
 import { payments } from "../fixtures/product/payments.js";
 import { hourly, weekly } from "../fixtures/product/schedule.js";
 import { checkOut } from "../fixtures/product/start.js";
 import { checkoutV1, reportV1, surveyV1 } from "../fixtures/product/workflows.js";
-import { type Orchestrator, startOrchestrator } from "../orchestrator.js";
-import { serveWorkflows } from "../serve.js";
+import { type Stage, stage } from "./stage.js";
 
-const workflows = [checkoutV1, surveyV1, reportV1];
-const ways: [string, (orchestrator: Orchestrator) => Promise<{ stop(): Promise<void> }>][] = [
-  [
-    "pushed",
-    async ({ url, aiki }) => {
-      const app = await serveWorkflows(workflows, url);
-      await aiki.registerEndpoint({ url: app.url });
-      return app;
-    },
-  ],
-  ["pulled by a worker", ({ aiki }) => worker({ workflows }).spawn(aiki)],
-];
-
-describe.each(ways)("the code that users are promised, %s, with a real orchestrator", (_way, serve) => {
-  let orchestrator: Orchestrator;
-  let serving: Awaited<ReturnType<typeof serve>>;
+describe("the code that users are promised", () => {
+  let on: Stage;
   beforeAll(async () => {
-    payments.charged.length = 0;
-    orchestrator = await startOrchestrator();
-    serving = await serve(orchestrator);
+    on = await stage([checkoutV1, surveyV1, reportV1]);
   });
-  afterAll(async () => {
-    await serving?.stop();
-    await orchestrator?.stop();
-  });
+  afterAll(() => on?.close());
 
   it("charges once, hears of the delivery, waits for its child and completes", async () => {
-    const outcome = await checkOut(orchestrator.aiki);
+    const outcome = await checkOut(on.aiki);
     expect(outcome).toMatchObject({ receiptId: "r-999", stars: 2 });
     expect(payments.charged).toEqual([{ customerId: "c1", cents: 999, key: expect.any(String) }]);
-    const { records } = await orchestrator.aiki.readHistory(outcome.id);
+    const { records } = await on.aiki.readHistory(outcome.id);
     expect(records.map(({ key }) => key.replace(/[0-9a-f]{64}/, "…"))).toEqual(
       expect.arrayContaining(["task:charge-card:…#0", "event:delivered#0", "child:survey:1.0.0:…#0", "run:#0"]),
     );
 
-    const env = { AIKI_URL: orchestrator.url };
+    const env = { AIKI_URL: on.access.url, AIKI_API_KEY: on.access.apiKey };
     const printed = await aiki(["runs", "history", outcome.id, "--json"], { env });
     const recorded = JSON.parse(printed.stdout) as RecordedRun;
     expect(await replayHistory(checkoutV1, recorded)).toEqual({ fits: true });
@@ -55,7 +34,7 @@ describe.each(ways)("the code that users are promised, %s, with a real orchestra
   });
 
   it("keeps a schedule for Mondays at nine in Berlin, however often it is deployed", async () => {
-    const { aiki } = orchestrator;
+    const { aiki } = on;
     for (let i = 0; i < 2; i++) await weekly(aiki);
     const { schedules } = await aiki.listSchedules({ workflow: "report" });
     expect(schedules).toMatchObject([{ status: "active", recurrence: { expression: "0 9 * * 1" } }]);
@@ -66,7 +45,7 @@ describe.each(ways)("the code that users are promised, %s, with a real orchestra
   });
 
   it("starts the report when it is told to, and forgets the schedule", async () => {
-    const { aiki } = orchestrator;
+    const { aiki } = on;
     const { id, runId, deactivate } = await hourly(aiki);
     const handle = await reportV1.getHandleById(aiki, runId);
     expect(await handle.waitForStatus("completed")).toMatchObject({ state: { output: { report: "for dev" } } });
