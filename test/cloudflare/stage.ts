@@ -65,7 +65,7 @@ export async function stage(
   const database = await newDatabase(postgresSocket, {});
   const host = await startWorkersHost({ databaseUrl: database.url, ...options });
   const app = await serveWorkflows(workflows, host.url);
-  const aiki = client({ url: host.url });
+  const aiki = client({ url: host.url, maxAttempts: 30 });
   await aiki.registerEndpoint({ url: app.url });
   return {
     host,

@@ -33,6 +33,11 @@ export class Room {
     return this.#usedAt.size >= this.#most;
   }
 
+  /** More than half of it is taken. */
+  isCrowded(): boolean {
+    return 2 * this.#usedAt.size > this.#most;
+  }
+
   use(client: object): void {
     this.#usedAt.set(client, performance.now());
   }
@@ -47,8 +52,9 @@ const FORGOTTEN_MS = 60_000;
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
-/** A connection that nobody has used for so long makes room. */
-const IDLE_MS = 250;
+/** How long a connection is kept that nobody uses: the less room there is, the sooner it is somebody else's turn. */
+const IDLE_MS = 2_000;
+const IDLE_CROWDED_MS = 50;
 
 export function clientDriver(options: ClientDriverOptions): Driver {
   return new ClientDriver(options);
@@ -102,7 +108,8 @@ class ClientDriver implements Driver {
       throw error;
     } finally {
       this.#using -= 1;
-      if (this.#using === 0) this.#idle = setTimeout(() => void this.close().catch(() => {}), IDLE_MS);
+      const idleMs = this.#options.room.isCrowded() ? IDLE_CROWDED_MS : IDLE_MS;
+      if (this.#using === 0) this.#idle = setTimeout(() => void this.close().catch(() => {}), idleMs);
     }
   }
 
