@@ -13,7 +13,7 @@ import { doubtTeller } from "./cloudflare/doubts.js";
 import { type Isolate, isolateOf } from "./cloudflare/isolate.js";
 import { clockObject, sweep } from "./cloudflare/objects.js";
 import { remoteRuns } from "./cloudflare/remote-runs.js";
-import { log, openWorkplace, type Workplace } from "./cloudflare/workplace.js";
+import { type Defer, log, openWorkplace, type Workplace } from "./cloudflare/workplace.js";
 
 export { ClockObject } from "./cloudflare/clock-object.js";
 export { DeskObject } from "./cloudflare/desk-object.js";
@@ -36,10 +36,11 @@ async function respond(request: Request, env: Bindings, context: ExecutionContex
   }
 }
 
-async function open(env: Bindings, isolate: Isolate, defer: (work: Promise<unknown>) => void): Promise<Workplace> {
+async function open(env: Bindings, isolate: Isolate, defer: Defer): Promise<Workplace> {
   const workplace: Workplace = await openWorkplace(isolate, {
     doubt: doubtTeller(env, isolate, defer),
     woken: () => defer(sweep(env, workplace.store)),
+    defer,
   });
   return workplace;
 }
@@ -48,7 +49,7 @@ function appOptions(
   env: Bindings,
   isolate: Isolate,
   { store, dispatch, ...workplace }: Workplace,
-  defer: (work: Promise<unknown>) => void,
+  defer: Defer,
 ): AppOptions {
   const { settings, local } = isolate.configuration;
   const now = Date.now;

@@ -15,7 +15,7 @@ import { startNeonProxy } from "./neon-proxy.js";
 export interface WorkersOptions {
   /** A Postgres on this machine, with this version's schema. */
   readonly databaseUrl: string;
-  /** How the Worker reaches it. Default: as through Hyperdrive. */
+  /** How the Worker reaches it. Default: `neon`, which needs fewer connections of a server without a pooler. */
   readonly driver?: "hyperdrive" | "neon";
   readonly port: number;
   readonly secret: Uint8Array;
@@ -60,7 +60,7 @@ export async function startWorkers(options: WorkersOptions): Promise<WorkersServ
   const { Miniflare } = await loadMiniflare();
   const { warnings } = await checkDatabase(options.databaseUrl);
   const listeners = new Set<(namespace: string, runId: string) => void>();
-  const proxy = options.driver === "neon" ? await startNeonProxy(options.databaseUrl) : undefined;
+  const proxy = options.driver === "hyperdrive" ? undefined : await startNeonProxy(options.databaseUrl);
   let miniflare: Miniflare | undefined;
   try {
     miniflare = new Miniflare(await miniflareOptions(options, proxy?.address, listeners));

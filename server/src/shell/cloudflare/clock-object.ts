@@ -63,6 +63,7 @@ export class ClockObject extends DurableObject<Bindings> {
     this.#workplace ??= openWorkplace(isolateOf(this.env), {
       doubt: (endpointId, reason) => this.#health?.doubt(endpointId, reason),
       woken: () => {},
+      defer: (work) => this.ctx.waitUntil(work),
     });
     const opening = this.#workplace;
     opening.catch(() => {

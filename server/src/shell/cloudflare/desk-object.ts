@@ -97,7 +97,11 @@ export class DeskObject extends DurableObject<Bindings> {
   async #open(): Promise<Holdings> {
     const defer = (work: Promise<unknown>) => this.ctx.waitUntil(work);
     const isolate = isolateOf(this.env);
-    this.#workplace ??= openWorkplace(isolate, { doubt: doubtTeller(this.env, isolate, defer), woken: () => {} });
+    this.#workplace ??= openWorkplace(isolate, {
+      doubt: doubtTeller(this.env, isolate, defer),
+      woken: () => {},
+      defer,
+    });
     const opening = this.#workplace;
     try {
       return this.#holdingsOf(await opening);

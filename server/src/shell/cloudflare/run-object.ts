@@ -140,9 +140,12 @@ export class RunObject extends DurableObject<Bindings> {
   }
 
   #open(): Promise<Workplace> {
-    this.#workplace ??= openWorkplace(isolateOf(this.env), {
-      doubt: doubtTeller(this.env, isolateOf(this.env), (work) => this.ctx.waitUntil(work)),
+    const isolate = isolateOf(this.env);
+    const defer = (work: Promise<unknown>) => this.ctx.waitUntil(work);
+    this.#workplace ??= openWorkplace(isolate, {
+      doubt: doubtTeller(this.env, isolate, defer),
       woken: () => {},
+      defer,
     });
     const opening = this.#workplace;
     opening.catch(() => {

@@ -30,8 +30,8 @@ async function post(request: ExchangeRequest, policy: EgressPolicy): Promise<Exc
   request.signal.addEventListener("abort", calledOff, { once: true });
   try {
     return await exchange(request, giveUp.signal);
-  } catch (error) {
-    return why ?? unconnected(error);
+  } catch {
+    return why ?? unconnected();
   } finally {
     clearTimeout(timer);
     request.signal.removeEventListener("abort", calledOff);
@@ -113,17 +113,9 @@ function cloudflareFailure(status: number, headers: Readonly<Record<string, stri
   return failed(...failure);
 }
 
-/** There was no answer at all, and the runtime does not say whether the request had been sent. */
-function unconnected(error: unknown): Exchanged {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/dns|name (lookup|resolution)/i.test(text))
-    return failed("DNS_FAILED", "has a host name that does not resolve", false);
-  if (/connection refused|connect\(\)/i.test(text))
-    return failed("CONNECTION_REFUSED", "refused the connection", false);
-  if (/tls|certificate|handshake/i.test(text)) {
-    return failed("TLS_FAILED", "has no valid TLS certificate or protocol", false);
-  }
-  return failed("CONNECTION_LOST", "closed the connection before it answered", true);
+/** There was no answer at all. The runtime does not say why, nor whether the request had been sent. */
+function unconnected(): Exchanged {
+  return failed("CONNECTION_LOST", "could not be reached, or closed the connection before it answered", true);
 }
 
 function broken(length: string | undefined): Exchanged {

@@ -22,6 +22,9 @@ export interface Workplace extends Assembly {
   readonly dispatch: Partial<DispatchSettings>;
 }
 
+/** What goes on after the answer, as long as the host lets it. */
+export type Defer = (work: Promise<unknown>) => void;
+
 export const log: Log = jsonLog((line) => console.log(line.trimEnd()));
 
 /** For the developer who watches; in production nobody reads a line per run. */
@@ -32,10 +35,15 @@ export function sayEnded(env: Bindings, namespace: string, run: string): void {
 /** How old what is known of endpoints and keys may be. */
 export const ENDPOINTS_FRESH_MS = 3_000;
 const KEYS_FRESH_MS = 30_000;
+/** A refused connection looks like a lost one here: an app that is down for an hour must not stall its runs. */
+const MOST_LOST = 500;
 const REGISTRATIONS_PER_MINUTE = 60;
 
 /** Throws `SCHEMA_TOO_OLD`, `SCHEMA_UNKNOWN`, `SETTING_INVALID` or `StoreUnavailable`. */
-export async function openWorkplace(isolate: Isolate, wiring: Pick<Wiring, "doubt" | "woken">): Promise<Workplace> {
+export async function openWorkplace(
+  isolate: Isolate,
+  { defer, ...wiring }: Pick<Wiring, "doubt" | "woken"> & { readonly defer: Defer },
+): Promise<Workplace> {
   const { configuration } = isolate;
   const { settings } = configuration;
   const { store, epoch } = await isolate.openStore();
@@ -45,6 +53,7 @@ export async function openWorkplace(isolate: Isolate, wiring: Pick<Wiring, "doub
     const signingKeys = settings.AIKI_SIGNING_KEY
       ? await pinnedSigningKey(settings.AIKI_SIGNING_KEY, webSigner)
       : await openSigningKeys({ store, seal, makeSigner: webSigner, now: Date.now, memory }, KEYS_FRESH_MS);
+    const known = Number.isFinite(isolate.endpoints.readAt);
     const policy = egressPolicy(configuration);
     const checkpointMac =
       settings.AIKI_CHECKPOINTS === "off" ? undefined : nodeMac(configuration.secret, "aiki checkpoint tokens");
@@ -70,7 +79,10 @@ export async function openWorkplace(isolate: Isolate, wiring: Pick<Wiring, "doub
         recentRegistrations: isolate.registrations,
       },
     );
-    await assembly.endpoints.refreshAfter(ENDPOINTS_FRESH_MS);
+    const refreshed = assembly.endpoints.refreshAfter(ENDPOINTS_FRESH_MS);
+    // What was known a moment ago serves until the news are here.
+    if (known) defer(refreshed.catch(() => {}));
+    else await refreshed;
     return { ...assembly, isolate, store, signingKeys, dispatch: dispatchSettings(configuration) };
   } catch (error) {
     await store.close();
@@ -79,7 +91,8 @@ export async function openWorkplace(isolate: Isolate, wiring: Pick<Wiring, "doub
 }
 
 function dispatchSettings({ settings }: Configuration): Partial<DispatchSettings> {
-  return settings.AIKI_LEASE_MS === undefined ? {} : { leaseMs: settings.AIKI_LEASE_MS };
+  const { AIKI_LEASE_MS: leaseMs } = settings;
+  return { maxLost: MOST_LOST, ...(leaseMs !== undefined && { leaseMs }) };
 }
 
 function egressPolicy({ settings, local }: Configuration): EgressPolicy {

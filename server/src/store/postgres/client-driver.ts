@@ -17,20 +17,36 @@ export interface ClientDriverOptions {
   readonly room: Room;
 }
 
-/** Counts what is open among drivers that know nothing of each other, and of which some may die without a word. */
+/**
+ * Counts what is open among drivers that know nothing of each other, of which some may die without a word. Who waits
+ * asks again and again; the one who has waited longest comes first.
+ */
 export class Room {
   readonly #most: number;
   readonly #usedAt = new Map<object, number>();
+  /** In the order of their arrival, and when each asked last. */
+  readonly #waiting = new Map<object, number>();
 
   constructor(most: number) {
     this.#most = most;
   }
 
-  isFull(): boolean {
-    if (this.#usedAt.size < this.#most) return false;
-    const oldest = performance.now() - FORGOTTEN_MS;
-    for (const [client, at] of this.#usedAt) if (at < oldest) this.#usedAt.delete(client);
-    return this.#usedAt.size >= this.#most;
+  /** Whether `asker` may open a connection now. If not, it waits until it is told so or gives up. */
+  enters(asker: object): boolean {
+    const now = performance.now();
+    dropOlder(this.#waiting, now - GONE_MS);
+    this.#waiting.set(asker, now);
+    if (this.#usedAt.size >= this.#most) dropOlder(this.#usedAt, now - FORGOTTEN_MS);
+    let left = this.#most - this.#usedAt.size;
+    for (const waiting of this.#waiting.keys()) {
+      if (left-- <= 0) return false;
+      if (waiting === asker) break;
+    }
+    return this.#waiting.delete(asker);
+  }
+
+  givesUp(asker: object): void {
+    this.#waiting.delete(asker);
   }
 
   /** More than half of it is taken. */
@@ -47,8 +63,14 @@ export class Room {
   }
 }
 
+function dropOlder(times: Map<object, number>, oldest: number): void {
+  for (const [one, at] of times) if (at < oldest) times.delete(one);
+}
+
 /** Longer than any statement: who has not used a connection for so long has it no more. */
 const FORGOTTEN_MS = 60_000;
+/** Longer than any pause: who has not asked for so long is not there any more. */
+const GONE_MS = 3_000;
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -129,12 +151,12 @@ class ClientDriver implements Driver {
     const until = performance.now() + connectMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const late = performance.now() >= until;
-      if (late || !room.isFull()) {
-        try {
-          return await this.#connect();
-        } catch (error) {
-          if (late || !isFull(error)) throw error;
-        }
+      try {
+        if (room.enters(this)) return await this.#connect();
+        if (late) throw noRoom();
+      } catch (error) {
+        room.givesUp(this);
+        if (late || !isFull(error)) throw error;
       }
       await pause(pauseMs * (0.5 + Math.random()));
     }
@@ -167,6 +189,12 @@ function isFull(error: unknown): boolean {
   return (
     error instanceof Error && "code" in error && typeof error.code === "string" && /^(53300|58000)$/.test(error.code)
   );
+}
+
+function noRoom(): Error {
+  return Object.assign(new Error("All connections of this process (AIKI_DB_CONNECTIONS) are taken."), {
+    code: "53300",
+  });
 }
 
 function pause(ms: number): Promise<void> {
