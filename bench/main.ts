@@ -1,5 +1,6 @@
 /**
- * `npm run bench [-- --rounds 5 --checkpoints off --json FILE]`: W1 to W7, each beside its floor measured in the same
+ * `npm run bench [-- --rounds 5 --checkpoints off --json FILE]`: W1 to W7; with `--runtime workers` W1 to W4 on Node and on
+ * Workers, side by side, each beside its floor measured in the same
  * round. Absolute times belong to this machine and minute; the ratios are the result: the median over the rounds of
  * workload / floor.
  */
@@ -12,6 +13,7 @@ import { root } from "../scripts/workspaces.js";
 import { median } from "./figures.js";
 import { type Floors, floors } from "./floors.js";
 import { print, type Round, rowsOf, type Sleeping } from "./rows.js";
+import { compareRuntimes } from "./runtimes.js";
 import { type Stage, startStage, usageOf } from "./stage.js";
 import { fanOut, lateness, oneTask, sequential, sleepers, throughput, wakeUps } from "./workloads.js";
 
@@ -27,17 +29,20 @@ async function main(): Promise<void> {
       rounds: { type: "string", default: "5" },
       checkpoints: { type: "string", default: "on" },
       json: { type: "string" },
+      runtime: { type: "string", default: "node" },
     },
   });
   const rounds = Number(values.rounds);
-  const { checkpoints, json } = values;
+  const { checkpoints, json, runtime } = values;
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number of at least 1");
   if (checkpoints !== "on" && checkpoints !== "off") throw new Error("--checkpoints takes on or off");
+  if (runtime !== "node" && runtime !== "workers") throw new Error("--runtime takes node or workers");
   mkdirSync(join(root, ".tmp"), { recursive: true });
   const folder = mkdtempSync(join(root, ".tmp", "bench-"));
   const postgres = await startEmbeddedPostgres(join(folder, "data"));
   try {
-    const stage = await startStage(postgres.url, checkpoints);
+    if (runtime === "workers") return await compareRuntimes({ databaseUrl: postgres.url, folder, checkpoints, rounds });
+    const stage = await startStage({ databaseUrl: postgres.url, checkpoints, runtime: "node", folder });
     const floor = await floors(postgres.url, stage.appUrl);
     const measured: Round[] = [];
     for (let round = 0; round <= rounds; round++) {

@@ -9,13 +9,24 @@ const ADMIN_KEY = "bench-admin-key-bench-admin-key-0123";
 
 export interface Stage {
   readonly aiki: Client;
+  /** The orchestrator's address. */
+  readonly url: string;
   /** The app's own address, for the floors. */
   readonly appUrl: string;
   readonly orchestrator: Program;
 }
 
-/** `checkpoints` off: every task is an answer and a push of its own. */
-export async function startStage(databaseUrl: string, checkpoints: "on" | "off"): Promise<Stage> {
+export interface StageOptions {
+  readonly databaseUrl: string;
+  /** Off: every task is an answer and a push of its own. */
+  readonly checkpoints: "on" | "off";
+  /** `workers`: the Worker's bundle in Cloudflare's runtime, by Miniflare. */
+  readonly runtime: "node" | "workers";
+  /** Where the objects of Workers keep their alarms. */
+  readonly folder: string;
+}
+
+export async function startStage({ databaseUrl, checkpoints, runtime, folder }: StageOptions): Promise<Stage> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const bin = join(root, "sdk/cli/dist/bin.js");
@@ -30,7 +41,9 @@ export async function startStage(databaseUrl: string, checkpoints: "on" | "off")
   };
   const migration = new Program({ name: "aiki migrate", cwd: root, args: [bin, "migrate"], env: settings });
   await migration.ended;
-  const orchestrator = new Program({ name: "the orchestrator", cwd: root, args: [bin, "start"], env: settings });
+  const dev = ["dev", "--runtime", "workers", "--port", String(port), "--data", folder];
+  const args = [bin, ...(runtime === "workers" ? dev : ["start"])];
+  const orchestrator = new Program({ name: `the orchestrator on ${runtime}`, cwd: root, args, env: settings });
   await orchestrator.line(/aiki ready/, 30_000);
   const app = new Program({
     name: "the app",
@@ -42,7 +55,7 @@ export async function startStage(databaseUrl: string, checkpoints: "on" | "off")
   const appUrl = `http://127.0.0.1:${appPort}`;
   const aiki = client({ url, apiKey: ADMIN_KEY });
   await aiki.registerEndpoint({ url: `${appUrl}/api/aiki`, name: "bench", concurrency: 256 });
-  return { aiki, appUrl, orchestrator };
+  return { aiki, url, appUrl, orchestrator };
 }
 
 /** What a process has used so far, as Linux tells. Undefined elsewhere. */

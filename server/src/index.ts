@@ -12,3 +12,4 @@ export {
   startServer,
 } from "./shell/node.js";
 export { readOrMakeSecret } from "./shell/secret-file.js";
+export { startWorkers, type WorkersOptions, type WorkersServer } from "./shell/workers.js";

@@ -59,7 +59,7 @@ describe("the direction of dependencies", () => {
 
   it("takes nothing that the package's own manifest does not name", () => {
     const wrong = edges.filter(({ path, target, typeOnly }) => {
-      if (target.includes("/src/") || target.startsWith("node:") || target === "(computed)") return false;
+      if (target.includes("/src/") || /^(node|cloudflare):/.test(target) || target === "(computed)") return false;
       const name = /^(@[^/]+\/)?[^/]+/.exec(target)?.[0] ?? target;
       return !allowedBy(manifestOf(packageOf(path)), typeOnly).has(name);
     });

@@ -7,6 +7,7 @@ const MAX_LINES = 500;
 const DEFAULT_EXPORT = [
   /^vitest\.config\.ts$/,
   /^server\/dashboard\/vite\.config\.ts$/,
+  /^server\/src\/shell\/cloudflare\.ts$/,
   /^examples\/next\/next\.config\.ts$/,
   /^examples\/next\/(.*\/)?(app|pages)\//,
   /^examples\/workers\/src\/worker\.ts$/,

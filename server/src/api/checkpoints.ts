@@ -24,7 +24,7 @@ import {
   LIMITS,
   pushedHistorySchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import { broughtOutcome } from "../dispatch/brought-answer.js";
 import { checkCommands } from "./body.js";
 import { errorReply, toAikiError } from "./errors.js";

@@ -1,6 +1,6 @@
 /** What a person says to one run: cancel, pause, resume, wakeup, requeue, each a message that the run reads; and retry. */
 import { cancelBodySchema, controlBodySchema } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import type { ControlBody } from "../store/port.js";
 import { appendTo, runEnded } from "./mail.js";
 import { retryRun } from "./retry.js";

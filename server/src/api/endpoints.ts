@@ -15,7 +15,7 @@ import {
   workflowDetailSchema,
   workflowListSchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import type { LiveEndpoint } from "../dispatch/live-endpoint.js";
 import type { ServedVersion } from "../dispatch/registry.js";
 import { type Route, route } from "./route.js";

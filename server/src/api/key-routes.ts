@@ -8,7 +8,7 @@ import {
   keyIdSchema,
   keyListSchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import type { StoredKey } from "../store/port.js";
 import { type Caller, newApiKey } from "./keys.js";
 import { type Route, route } from "./route.js";

@@ -74,23 +74,32 @@ export interface AuthenticateOptions {
   /** Absent: cookies say nothing. */
   readonly sessions?: Pick<Sessions, "read">;
   readonly now: () => number;
+  /** What was found lately. Several that ask may share it. */
+  readonly known?: KnownKeys;
 }
+
+export type KnownKeys = Map<string, { readonly key: StoredKey | undefined; readonly at: number }>;
 
 /** A revoked key works no longer than this, on any replica, and an unknown one costs one statement in this time. */
 const CACHED_FOR_MS = 30_000;
 const CACHED_KEYS = 10_000;
 
-export function authenticateWith({ store, adminKey, sessions, now }: AuthenticateOptions): Authenticate {
+export function authenticateWith({
+  store,
+  adminKey,
+  sessions,
+  now,
+  known = new Map(),
+}: AuthenticateOptions): Authenticate {
   const adminHash = adminKey === undefined ? undefined : sha256Hex(adminKey);
-  const cache = new Map<string, { readonly key: StoredKey | undefined; readonly at: number }>();
   const find = async (hash: string): Promise<StoredKey | undefined> => {
-    const cached = cache.get(hash);
+    const cached = known.get(hash);
     if (cached && now() - cached.at < CACHED_FOR_MS) return cached.key;
     const at = now();
     const key = await store.findKey(hash);
-    cache.delete(hash);
-    if (cache.size >= CACHED_KEYS) for (const oldest of cache.keys()) if (cache.delete(oldest)) break;
-    cache.set(hash, { key, at });
+    known.delete(hash);
+    if (known.size >= CACHED_KEYS) for (const oldest of known.keys()) if (known.delete(oldest)) break;
+    known.set(hash, { key, at });
     return key;
   };
   /** Hashes are compared, so that the time it takes says nothing about the key. */

@@ -10,7 +10,7 @@ import {
   scheduleSummarySchema,
   wireErrorSchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import type { Route } from "./route.js";
 
 type Json = Record<string, unknown>;

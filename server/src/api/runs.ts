@@ -17,7 +17,7 @@ import {
   waitQuerySchema,
   waitResultSchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import type { NewRun } from "../core/run.js";
 import { type RunFilter, StoreUnavailable } from "../store/port.js";
 import { checkPayload } from "./body.js";

@@ -10,7 +10,7 @@ import {
   triggerScheduleBodySchema,
   triggerScheduleResultSchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import { nextAfter } from "../core/schedule.js";
 import type { ScheduleFilter } from "../store/port.js";
 import { type Route, route } from "./route.js";

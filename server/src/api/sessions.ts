@@ -3,7 +3,7 @@
  * them, and a key that is revoked or expires takes its sessions with it.
  */
 import { AikiError, LIMITS } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import type { Seal } from "../dispatch/seal.js";
 
 const PURPOSE = "aiki session";

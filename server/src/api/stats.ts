@@ -13,7 +13,7 @@ import {
   statsQuerySchema,
   statsSchema,
 } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import { addDurations, countOf, type Durations, NO_DURATIONS, percentile } from "../core/buckets.js";
 import { shownUrl } from "../dispatch/refusal.js";
 import type { EndpointMinute, Minute, Span } from "../store/port.js";

@@ -1,5 +1,5 @@
 /** What other programs ask: keys for verifiers, health for load balancers, metrics for Prometheus, OpenAPI for people. */
-import { z } from "zod";
+import * as z from "zod";
 import { toAikiError } from "./errors.js";
 import { openApiDocument } from "./openapi.js";
 import { type Route, route } from "./route.js";

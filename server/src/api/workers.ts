@@ -113,7 +113,7 @@ function returnUnreceived(
   else if (pushes.length > 0) gone.addEventListener("abort", giveAllBack, { once: true });
 }
 
-function tooManyPolls(): AikiError {
+export function tooManyPolls(): AikiError {
   return new AikiError(
     "OVERLOADED",
     `${LIMITS.waitingPolls} polls of this namespace wait here already. Give each worker more concurrency, or start another orchestrator.`,

@@ -8,6 +8,7 @@ import { type RunStore, StoreUnavailable } from "../store/port.js";
 import { Alarm } from "./alarm.js";
 import type { Delivery } from "./delivery.js";
 import type { Desk, WorkerPoll } from "./desk.js";
+import { Fetcher } from "./fetcher.js";
 import type { Hold, Shared, Woken } from "./hold.js";
 import { Holdings } from "./holdings.js";
 import type { Hub } from "./hub.js";
@@ -39,6 +40,7 @@ export class Dispatcher {
   readonly #holdings: Holdings;
   readonly #shared: Shared;
   readonly #alarm: Alarm;
+  readonly #fetcher: Fetcher;
   readonly #onError: (error: unknown, runId: string | undefined) => void;
   #state: "new" | "running" | "draining" | "stopped" = "new";
   #claiming: Promise<void> | undefined;
@@ -50,9 +52,6 @@ export class Dispatcher {
   #storeAway = false;
   #storeRetryMs = 0;
   #lookingSoon = false;
-  /** Set while runs are being claimed for waiting polls. */
-  #fetching: Promise<void> | undefined;
-  #fetchAgain = false;
 
   constructor({ onError = () => {}, ...options }: DispatcherOptions) {
     this.#onError = onError;
@@ -66,6 +65,12 @@ export class Dispatcher {
     });
     this.#shared = this.#holdings.shared;
     this.hub = this.#shared.hub;
+    this.#fetcher = new Fetcher({
+      shared: this.#shared,
+      room: () => this.#room(),
+      accept: (run) => this.accept(run),
+      onError,
+    });
     this.#scanMs = this.#shared.settings.scanMs;
     const { timers, store } = this.#shared;
     this.#alarm = new Alarm(
@@ -155,7 +160,7 @@ export class Dispatcher {
     if (this.#state !== "running") throw new AikiError("OVERLOADED", "This orchestrator stops or starts just now.");
     const covered = desk.covers(poll);
     const given = desk.wait(poll, waitMs, signal);
-    if (!covered) this.#fetch();
+    if (!covered) this.#fetcher.fetch();
     return given;
   }
 
@@ -173,7 +178,7 @@ export class Dispatcher {
     this.#disarmScan();
     this.#alarm.stop();
     await this.#claiming;
-    await this.#fetching;
+    await this.#fetcher.settled();
     await this.#holdings.stop(graceMs);
     this.#state = "stopped";
   }
@@ -187,7 +192,7 @@ export class Dispatcher {
     if (outcome?.type === "parked") {
       if (outcome.dueAt !== null) this.#alarm.set(outcome.dueAt);
       // A poll that came while the run was being parked has found nothing.
-      if (state.trouble?.code === "WORKFLOW_NOT_SERVED" && this.#shared.desk.wants(state.facts)) this.#fetch();
+      if (state.trouble?.code === "WORKFLOW_NOT_SERVED" && this.#shared.desk.wants(state.facts)) this.#fetcher.fetch();
     }
     if (this.#claimAgain) this.wake();
   }
@@ -203,33 +208,6 @@ export class Dispatcher {
         return this.wake();
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
-      }
-    }
-  }
-
-  /** Claims, for polls that wait, runs that were parked because nobody served them. Merged with calls around it. */
-  #fetch(): void {
-    if (this.#state !== "running") return;
-    this.#fetchAgain = true;
-    this.#fetching ??= this.#fetchAll().finally(() => {
-      this.#fetching = undefined;
-      if (this.#fetchAgain) this.#fetch();
-    });
-  }
-
-  async #fetchAll(): Promise<void> {
-    const { store, settings, desk } = this.#shared;
-    this.#fetchAgain = false;
-    for (const { room, ...unserved } of desk.open()) {
-      const limit = Math.min(settings.claimBatch, room, this.#room());
-      if (limit <= 0) continue;
-      try {
-        const runs = await store.claim({ limit, leaseMs: settings.leaseMs, unserved });
-        if (runs.length === limit && room > limit) this.#fetchAgain = true;
-        for (const run of runs) this.accept(run);
-      } catch (error) {
-        // The next scan asks again.
-        if (!(error instanceof StoreUnavailable)) this.#onError(error, undefined);
       }
     }
   }
@@ -281,7 +259,7 @@ export class Dispatcher {
 
   async #scan(): Promise<void> {
     this.#shared.desk.sweep();
-    if (this.#shared.desk.size > 0) this.#fetch();
+    if (this.#shared.desk.size > 0) this.#fetcher.fetch();
     this.wake();
     await this.#claiming;
     await this.#lookAhead();

@@ -36,11 +36,19 @@ const PUBLISHED_FOR_MS = 10 * 60_000;
 
 type SigningKeyStore = Pick<KeyStore, "listSigningKeys" | "addSigningKey" | "setSigningKeyState" | "removeSigningKey">;
 
+/** What was read last. Several readers of one process may share it: it is plain data. */
+export class SigningKeyMemory {
+  stored: readonly StoredSigningKey[] = [];
+  signer: Signer | undefined;
+  readAt = Number.NEGATIVE_INFINITY;
+}
+
 export interface SigningKeysOptions {
   readonly store: SigningKeyStore;
   readonly seal: Seal;
   readonly makeSigner: MakeSigner;
   readonly now: () => number;
+  readonly memory?: SigningKeyMemory;
 }
 
 /** One key, given by the operator: nothing is stored and nothing rotates. */
@@ -66,19 +74,21 @@ export async function pinnedSigningKey(privateJwk: JWK, makeSigner: MakeSigner):
   };
 }
 
-export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
-  const keys = new StoredSigningKeys(options);
-  await keys.open();
+/** Asks the store unless `memory` holds what was read within `freshMs`. */
+export async function openSigningKeys(options: SigningKeysOptions, freshMs = 0): Promise<SigningKeys> {
+  const { memory = new SigningKeyMemory() } = options;
+  const keys = new StoredSigningKeys(options, memory);
+  if (options.now() - memory.readAt > freshMs) await keys.open();
   return keys;
 }
 
 class StoredSigningKeys implements SigningKeys {
   readonly #options: SigningKeysOptions;
-  #stored: readonly StoredSigningKey[] = [];
-  #signer: Signer | undefined;
+  readonly #memory: SigningKeyMemory;
 
-  constructor(options: SigningKeysOptions) {
+  constructor(options: SigningKeysOptions, memory: SigningKeyMemory) {
     this.#options = options;
+    this.#memory = memory;
   }
 
   async open(): Promise<void> {
@@ -88,12 +98,12 @@ class StoredSigningKeys implements SigningKeys {
   }
 
   signer(): Signer {
-    if (!this.#signer) throw new Error("The signing keys are not open.");
-    return this.#signer;
+    if (!this.#memory.signer) throw new Error("The signing keys are not open.");
+    return this.#memory.signer;
   }
 
   published(): readonly PublishedKey[] {
-    return this.#stored.map(({ kid, alg, state, createdAt, publicJwk }) => ({
+    return this.#memory.stored.map(({ kid, alg, state, createdAt, publicJwk }) => ({
       kid,
       alg,
       state,
@@ -109,7 +119,7 @@ class StoredSigningKeys implements SigningKeys {
   async rotate(force: boolean): Promise<readonly PublishedKey[]> {
     const { store } = this.#options;
     await this.refresh();
-    const next = this.#stored.find((key) => key.state === "next");
+    const next = this.#memory.stored.find((key) => key.state === "next");
     if (!next) {
       await this.#adopt(await store.addSigningKey(await this.#make("next")));
       return this.published();
@@ -118,7 +128,8 @@ class StoredSigningKeys implements SigningKeys {
     if (ageMs < PUBLISHED_FOR_MS && !force) throw tooEarly(ageMs);
     await this.#withdrawOld();
     // A crash between these two leaves no current key; whoever reads that next finishes the step.
-    for (const key of this.#stored) if (key.state === "current") await store.setSigningKeyState(key.kid, "retired");
+    for (const key of this.#memory.stored)
+      if (key.state === "current") await store.setSigningKeyState(key.kid, "retired");
     await store.setSigningKeyState(next.kid, "current");
     await this.refresh();
     return this.published();
@@ -126,7 +137,7 @@ class StoredSigningKeys implements SigningKeys {
 
   /** What was retired before the last rotation: no token of those keys lives any more. */
   async #withdrawOld(): Promise<void> {
-    for (const key of this.#stored) {
+    for (const key of this.#memory.stored) {
       if (key.state === "retired") await this.#options.store.removeSigningKey(key.kid);
     }
   }
@@ -138,11 +149,12 @@ class StoredSigningKeys implements SigningKeys {
       if (!current) throw new Error("The database holds no key that could sign.");
       await this.#options.store.setSigningKeyState(current.kid, "current");
     }
-    if (this.#signer?.kid !== current.kid) {
+    if (this.#memory.signer?.kid !== current.kid) {
       const privateJwk = await this.#options.seal.open(current.sealedPrivate, purpose(current.kid));
-      this.#signer = await this.#options.makeSigner(current.kid, JSON.parse(privateJwk) as JWK);
+      this.#memory.signer = await this.#options.makeSigner(current.kid, JSON.parse(privateJwk) as JWK);
     }
-    this.#stored = stored;
+    this.#memory.stored = stored;
+    this.#memory.readAt = this.#options.now();
   }
 
   async #make(state: StoredSigningKey["state"]): Promise<StoredSigningKey> {

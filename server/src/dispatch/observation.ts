@@ -6,11 +6,16 @@ import type { Observer } from "./observer.js";
 import { PushLog } from "./push-log.js";
 import { Tally } from "./tally.js";
 
+/** What it writes to, in the end. */
+export type ObservationStore = Pick<RunStore, "now"> &
+  Pick<PushStore, "notePushes"> &
+  Pick<StatsStore, "addMinutes" | "countDue">;
+
 export class Observation implements Observer {
   readonly #tally: Tally;
   readonly #pushes: PushLog;
 
-  constructor(store: Pick<RunStore, "now"> & PushStore & StatsStore) {
+  constructor(store: ObservationStore) {
     this.#tally = new Tally({ store, now: () => store.now().latest });
     this.#pushes = new PushLog(store);
   }

@@ -36,6 +36,8 @@ export interface RegistrationOptions {
   readonly now: () => number;
   /** Registrations and refreshes of one namespace per minute: each makes this server speak to somebody. */
   readonly perMinute: number;
+  /** When each namespace registered lately. Several of one process may share it. */
+  readonly recent?: Map<string, number[]>;
 }
 
 const DEFAULT_CONCURRENCY = 100;
@@ -50,11 +52,12 @@ const OWN_HEADERS =
 
 export class Registration {
   readonly #options: RegistrationOptions;
-  readonly #recent = new Map<string, number[]>();
+  readonly #recent: Map<string, number[]>;
   #checks = 0;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
+    this.#recent = options.recent ?? new Map();
   }
 
   /** The same name again refreshes or moves the endpoint; what the body leaves out goes back to its default. */

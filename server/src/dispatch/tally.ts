@@ -18,7 +18,7 @@ const MOST_DUE = 100_000;
 type Counting<Row> = { -readonly [Name in keyof Row]: Row[Name] };
 
 export interface TallyOptions {
-  readonly store: StatsStore;
+  readonly store: Pick<StatsStore, "addMinutes" | "countDue">;
   /** The database's clock. */
   readonly now: () => number;
 }

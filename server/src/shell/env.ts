@@ -1,6 +1,6 @@
 /** The one place that reads settings: what they are called, what they may be, and what is said when one is wrong. */
 import { AikiError } from "@aikirun/protocol";
-import { z } from "zod";
+import * as z from "zod";
 import { type Cidr, parseCidr } from "../egress/address.js";
 import { nearest } from "./nearest.js";
 

@@ -7,54 +7,25 @@ import { Metrics } from "../api/metrics.js";
 import { type Assets, Pages } from "../api/pages.js";
 import type { Services } from "../api/services.js";
 import { FailedSignIns, Sessions } from "../api/sessions.js";
-import { checkWith } from "../dispatch/check.js";
-import { CheckpointTokens, type Mac } from "../dispatch/checkpoint-token.js";
-import type { DeliveryOutcome } from "../dispatch/delivery.js";
-import { describeWith } from "../dispatch/describe.js";
 import { Dispatcher } from "../dispatch/dispatcher.js";
 import { Health } from "../dispatch/health.js";
-import type { SigningKeys } from "../dispatch/keys.js";
 import { Observation } from "../dispatch/observation.js";
-import { Pusher } from "../dispatch/push.js";
-import { Registration } from "../dispatch/registration.js";
-import { Endpoints } from "../dispatch/registry.js";
-import { replayWith } from "../dispatch/replay.js";
 import { Schedules } from "../dispatch/schedules.js";
-import { Schemas } from "../dispatch/schemas.js";
-import type { Seal } from "../dispatch/seal.js";
 import { DISPATCH_DEFAULTS, type DispatchSettings } from "../dispatch/settings.js";
-import { signedPost } from "../dispatch/signed-post.js";
-import { realTimers as timers } from "../dispatch/timers.js";
-import { validateWith } from "../dispatch/validate.js";
-import type { Exchange } from "../egress/exchange.js";
-import type { EgressPolicy } from "../egress/policy.js";
-import type { Log } from "../log.js";
-import { type Store, StoreUnavailable } from "../store/port.js";
+import { StoreUnavailable } from "../store/port.js";
+import { assemble, type Parts } from "./assembly.js";
 import { every } from "./every.js";
 
-export interface OrchestratorParts {
-  readonly store: Store;
-  readonly seal: Seal;
-  readonly signingKeys: SigningKeys;
-  readonly exchange: Exchange;
-  readonly policy: EgressPolicy;
-  /** How this server is reached; known once it listens. */
-  readonly publicUrl: () => string;
-  /** Makes checkpoint tokens. Absent: every invocation ends with its step. */
-  readonly checkpointMac: Mac | undefined;
-  /** Whether endpoints can be told where checkpoints go. Workers know by themselves. */
-  readonly reachableByEndpoints: boolean;
+export interface OrchestratorParts extends Parts {
   /** Absent: every caller may do everything, and only this machine may call. */
   readonly auth: { readonly adminKey: string | undefined } | undefined;
   readonly dispatch: Partial<DispatchSettings>;
-  readonly registrationsPerMinute: number;
   readonly version: string;
   readonly self?: Services["self"];
   /** The dashboard's files, when they were built. */
   readonly assets?: Assets | undefined;
   /** Where a request came from: for limits by address. */
   readonly addressOf?: AppOptions["addressOf"];
-  readonly log: Log;
 }
 
 export interface Orchestrator {
@@ -71,29 +42,22 @@ const WAKE_AGAIN_MS = 1_000;
 const FLUSH_PUSHES_MS = 500;
 /** What happened longer ago than this is on every page. */
 const FLUSH_COUNTS_MS = 10_000;
-/** Without a usable answer. */
-const FAILED_PUSHES: ReadonlySet<DeliveryOutcome["type"]> = new Set(["failed", "busy", "not_served", "diverged"]);
-/** A cold start may compile the whole application before it answers. */
-const DESCRIBE_MS = 30_000;
-/** All replays of a check, and one of them. */
-const CHECK_MS = 45_000;
-const REPLAY_MS = 20_000;
-/** Somebody waits for the start of a run meanwhile. */
-const VALIDATE_MS = 5_000;
 const PROBE_MOST_MS = 30_000;
 const PROBE_MOST_DEV_MS = 2_000;
 
 export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrator> {
-  const { store, seal, signingKeys, exchange, policy, log } = parts;
+  const { store, seal, signingKeys, log } = parts;
   const now = Date.now;
   const dev = parts.auth === undefined;
   const metrics = new Metrics();
   const observation = new Observation(store);
   const woken = () => dispatcher.wake();
-  const endpoints = new Endpoints({
-    store,
-    seal,
-    log,
+  const { endpoints, describe, delivery, ...assembled } = assemble(parts, {
+    epoch: await store.epoch(),
+    metrics,
+    observer: observation,
+    woken,
+    doubt: (endpointId, reason) => health.doubt(endpointId, reason),
     appeared: (ns, versions) => {
       const wake = () => void store.wakeUnserved(ns, versions).then(woken, () => {});
       wake();
@@ -101,29 +65,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       setTimeout(wake, WAKE_AGAIN_MS).unref();
     },
   });
-  const post = signedPost({ exchange, signer: () => signingKeys.signer(), issuer: parts.publicUrl, now });
-  const epoch = await store.epoch();
-  const describe = describeWith({ post, epoch, timeoutMs: DESCRIBE_MS });
   const probeMaxMs = dev ? PROBE_MOST_DEV_MS : PROBE_MOST_MS;
   const health = new Health({ store, endpoints, describe, woken, log, now, probeMaxMs });
-  const changed = (endpointId: string) => health.doubt(endpointId, "changed");
-  const schemas = new Schemas({ endpoints, ask: validateWith({ post, epoch, timeoutMs: VALIDATE_MS, changed }) });
-  const checkpoints =
-    parts.checkpointMac && new CheckpointTokens({ mac: parts.checkpointMac, issuer: parts.publicUrl, now });
-  const reachable = parts.reachableByEndpoints ? checkpoints : undefined;
-  const replay = replayWith({ store, post, checkpoints: reachable, timers, epoch, timeoutMs: REPLAY_MS });
-  const check = checkWith({ store, replay, timers, timeoutMs: CHECK_MS });
-  const delivery = new Pusher({
-    endpoints,
-    post,
-    ...(checkpoints && { workerCheckpoints: checkpoints }),
-    ...(reachable && { checkpoints: reachable }),
-    doubt: (endpointId, reason) => health.doubt(endpointId, reason),
-    observe: (outcome, elapsedMs, { ns, id }) => {
-      metrics.push(outcome.type === "failed" ? outcome.code : outcome.type, elapsedMs);
-      observation.pushed(ns, id, FAILED_PUSHES.has(outcome.type), elapsedMs);
-    },
-  });
   const dispatcher = new Dispatcher({
     store,
     delivery,
@@ -142,19 +85,6 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     onError: (error, schedule) => log.error("a schedule could not be fired", { schedule, reason: textOf(error) }),
   });
   metrics.gauge("aiki_runs_held", () => dispatcher.held);
-  const perMinute = parts.registrationsPerMinute;
-  const registration = new Registration({
-    store,
-    endpoints,
-    describe,
-    check,
-    seal,
-    policy,
-    woken,
-    log,
-    now,
-    perMinute,
-  });
   const stopping = new AbortController();
   const sessions = new Sessions(seal, now);
   const authenticate = parts.auth
@@ -164,12 +94,10 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
     store,
     dispatcher,
     schedules,
+    ...assembled,
     endpoints,
-    schemas,
-    registration,
     signingKeys,
     ...(parts.auth && { signIn: { sessions, failures: new FailedSignIns(now), authenticate } }),
-    ...(checkpoints && { checkpoints }),
     metrics,
     observer: observation,
     leaseMs: parts.dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs,

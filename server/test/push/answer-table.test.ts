@@ -1,6 +1,8 @@
 import { LIMITS, newId } from "@aikirun/protocol";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Doubt } from "../../src/dispatch/push.js";
+import type { Exchange } from "../../src/egress/exchange.js";
+import { EXCHANGES } from "./exchanges.js";
 import { answered, answerTo, type Behaviour, hostileEndpoint, OWN, own, pusher, send } from "./hostile.js";
 
 const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
@@ -144,11 +146,6 @@ const TABLE: readonly Row[] = [
     { type: "failed", code: "BAD_ANSWER" },
   ],
   [
-    "something that is not HTTP",
-    (_request, response) => response.socket?.write("SSH-2.0-nope\r\n\r\n"),
-    { type: "failed", code: "BAD_ANSWER" },
-  ],
-  [
     "fewer bytes than announced",
     (_request, response) => {
       response.writeHead(200, { ...OWN, "content-length": "1000" });
@@ -280,11 +277,17 @@ const TABLE: readonly Row[] = [
   ["an error without a code", send(400, OWN, "{}"), { type: "failed", code: "BAD_ANSWER" }],
 ];
 
-describe("the answer table over HTTP", () => {
+describe.each(EXCHANGES)("the answer table over HTTP, on $host", ({ open }) => {
+  let exchange: Exchange;
+  beforeAll(async () => {
+    exchange = await open();
+  }, 120_000);
+  afterAll(() => exchange?.close());
+
   it.each(TABLE.map(([what, ...row]) => ({ what, row })))("$what", async ({ row }) => {
     const [behaviour, expected, message, doubts] = row;
     const hostile = await hostileEndpoint(behaviour);
-    const { push, doubts: seen } = await pusher(hostile.url);
+    const { push, doubts: seen } = await pusher(hostile.url, {}, {}, exchange);
     const outcome = await push();
     expect(outcome).toMatchObject(expected);
     if (message) expect((outcome as { message?: string }).message).toMatch(message);

@@ -1,13 +1,23 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Exchange } from "../../src/egress/exchange.js";
+import { EXCHANGES } from "./exchanges.js";
 import { answered, execute, hostileEndpoint, OWN, pusher, send } from "./hostile.js";
+import { workersExchange } from "./workers-exchange.js";
 
-describe("a delivery", () => {
+describe.each(EXCHANGES)("an exchange on $host", ({ host, open }) => {
+  let exchange: Exchange;
+  beforeAll(async () => {
+    exchange = await open();
+  }, 120_000);
+  afterAll(() => exchange?.close());
+  const pushes = (url: string) => pusher(url, {}, {}, exchange);
+
   it("times out on an endpoint that never answers, and on one that never stops sending white space", async () => {
     const endpoint = await hostileEndpoint();
-    const { push } = await pusher(endpoint.url);
+    const { push } = await pushes(endpoint.url);
     const silent = execute(-9_800);
     endpoint.behave = () => {};
     expect(await push(silent)).toMatchObject({ type: "failed", code: "ENDPOINT_TIMEOUT", reach: "timeout" });
@@ -21,7 +31,7 @@ describe("a delivery", () => {
 
   it("stops at once when the push is called off", async () => {
     const endpoint = await hostileEndpoint();
-    const { push } = await pusher(endpoint.url);
+    const { push } = await pushes(endpoint.url);
     const abort = new AbortController();
     endpoint.behave = () => abort.abort();
     expect(await push(execute(), abort.signal)).toMatchObject({ type: "failed", code: "ABORTED", reach: "lost" });
@@ -35,17 +45,50 @@ describe("a delivery", () => {
     const { port } = closed.address() as AddressInfo;
     closed.close();
     await once(closed, "close");
-    const refused = await pusher(`http://127.0.0.1:${port}/api/aiki`);
-    expect(await refused.push()).toMatchObject({ code: "CONNECTION_REFUSED", reach: "refused" });
-    expect(refused.doubts).toEqual(["refused"]);
-    const unknown = await pusher("http://no-such-host.invalid/api/aiki");
-    expect(await unknown.push()).toMatchObject({ code: "DNS_FAILED", reach: "refused" });
-    const tls = await pusher(endpoint.url.replace("http:", "https:"));
-    expect(await tls.push()).toMatchObject({ code: "TLS_FAILED", reach: "refused" });
-    const inside = await pusher("http://10.0.0.1:9/api/aiki");
+    const refused = await pushes(`http://127.0.0.1:${port}/api/aiki`);
+    // Cloudflare's runtime does not tell why there was no answer; its network does (below).
+    const outcome = (code: string) =>
+      host === "node" ? { code, reach: "refused" } : { code: "CONNECTION_LOST", reach: "lost" };
+    expect(await refused.push()).toMatchObject(outcome("CONNECTION_REFUSED"));
+    expect(refused.doubts).toEqual(host === "node" ? ["refused"] : []);
+    const unknown = await pushes("http://no-such-host.invalid/api/aiki");
+    expect(await unknown.push()).toMatchObject(outcome("DNS_FAILED"));
+    const tls = await pushes(endpoint.url.replace("http:", "https:"));
+    expect(await tls.push()).toMatchObject(outcome("TLS_FAILED"));
+    endpoint.behave = (_request, response) => void response.socket?.write("SSH-2.0-nope\r\n\r\n");
+    const gibberish = host === "node" ? "BAD_ANSWER" : "CONNECTION_LOST";
+    expect(await (await pushes(endpoint.url)).push()).toMatchObject({ code: gibberish, reach: "lost" });
+    const inside = await pushes("http://10.0.0.1:9/api/aiki");
     expect(await inside.push()).toMatchObject({ code: "BLOCKED_ADDRESS", reach: "refused" });
   });
+});
 
+describe("what Cloudflare's network answers for a server that it does not reach", () => {
+  let exchange: Exchange;
+  beforeAll(async () => {
+    exchange = await workersExchange();
+  }, 120_000);
+  afterAll(() => exchange?.close());
+
+  it.each([
+    [520, "CONNECTION_LOST", "lost"],
+    [521, "CONNECTION_REFUSED", "refused"],
+    [522, "CONNECTION_REFUSED", "refused"],
+    [523, "CONNECTION_REFUSED", "refused"],
+    [525, "TLS_FAILED", "refused"],
+    [526, "TLS_FAILED", "refused"],
+    [530, "DNS_FAILED", "refused"],
+  ])("%i is %s", async (status, code, reach) => {
+    const endpoint = await hostileEndpoint(send(status, {}, "error code"));
+    const { push } = await pusher(endpoint.url, {}, {}, exchange);
+    expect(await push()).toMatchObject({ type: "failed", code, reach });
+    // The SDK's own answer is none of Cloudflare's.
+    endpoint.behave = send(status, OWN, JSON.stringify({ error: { code: "INTERNAL", message: "broke" } }));
+    expect(await push()).toMatchObject({ type: "failed", code: "ENDPOINT_ERROR", reach: "lost" });
+  });
+});
+
+describe("a delivery", () => {
   it("lowers the endpoint's concurrency while it is busy and raises it again", async () => {
     const endpoint = await hostileEndpoint();
     const { push, route } = await pusher(endpoint.url);

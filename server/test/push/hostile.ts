@@ -12,6 +12,7 @@ import { Endpoints } from "../../src/dispatch/registry.js";
 import { sealWith } from "../../src/dispatch/seal.js";
 import { signedPost } from "../../src/dispatch/signed-post.js";
 import { LOOPBACK_CIDRS } from "../../src/egress/address.js";
+import type { Exchange } from "../../src/egress/exchange.js";
 import { SILENT } from "../../src/log.js";
 import { nodeExchange } from "../../src/shell/node-exchange.js";
 import { nodeSigner } from "../../src/shell/node-signer.js";
@@ -65,6 +66,7 @@ export async function pusher(
   url: string,
   overrides: Partial<StoredEndpoint> = {},
   secretHeaders: Record<string, string> = {},
+  exchange: Exchange = ownExchange(),
 ): Promise<Pushing> {
   const store = memoryStore();
   const seal = await sealWith(new Uint8Array(32).fill(3));
@@ -92,8 +94,6 @@ export async function pusher(
   const endpoints = new Endpoints({ store, seal, log: SILENT });
   await endpoints.refresh();
   const keys = await openSigningKeys({ store, seal, makeSigner: nodeSigner, now: Date.now });
-  const exchange = nodeExchange({ policy: { allow: LOOPBACK_CIDRS, ports: [443] }, connections: 8 });
-  onTestFinished(() => exchange.close());
   const doubts: Doubt[] = [];
   const delivery = new Pusher({
     endpoints,
@@ -108,6 +108,12 @@ export async function pusher(
     doubts,
     route,
   };
+}
+
+function ownExchange(): Exchange {
+  const exchange = nodeExchange({ policy: { allow: LOOPBACK_CIDRS, ports: [443] }, connections: 8 });
+  onTestFinished(() => exchange.close());
+  return exchange;
 }
 
 export function execute(budgetMs = 5_000): ExecuteRequest {

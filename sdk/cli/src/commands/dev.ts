@@ -1,5 +1,12 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { collect, whole } from "../arguments.js";
+
+interface Given {
+  readonly port: number;
+  readonly data: string;
+  readonly endpoint: string[];
+  readonly runtime: "node" | "workers";
+}
 
 export function devCommand(): Command {
   return new Command("dev")
@@ -7,9 +14,14 @@ export function devCommand(): Command {
     .option("--port <port>", "where it listens", whole(1, 65_535), 9850)
     .option("--data <folder>", "where its data are kept", ".aiki")
     .option("-u, --endpoint <url>", "register only this endpoint, and insist; may be repeated", collect, [])
-    .action(async ({ port, data, endpoint }: { port: number; data: string; endpoint: string[] }) => {
+    .addOption(
+      new Option("--runtime <runtime>", "where it runs: in this process, or as the Worker that would be deployed")
+        .choices(["node", "workers"])
+        .default("node"),
+    )
+    .action(async ({ port, data, endpoint, runtime }: Given) => {
       // Loaded here: the commands that only ask an orchestrator start faster without one of their own.
       const { dev } = await import("../dev/dev.js");
-      await dev({ port, data, urls: endpoint });
+      await dev({ port, data, urls: endpoint, runtime });
     });
 }

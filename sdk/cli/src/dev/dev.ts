@@ -2,14 +2,14 @@ import { homedir } from "node:os";
 import { resolve, sep } from "node:path";
 import { client } from "@aikirun/client";
 import { AikiError } from "@aikirun/protocol/canonical";
-import { DASHBOARD_PORT, leadToDashboard, startServer } from "@aikirun/server";
-import { withDatabase } from "../database-fault.js";
+import { DASHBOARD_PORT, leadToDashboard } from "@aikirun/server";
 import { messageOf } from "../failure.js";
 import { say } from "../session.js";
 import { CLI_VERSION } from "../version.js";
 import { openDatabase } from "./database.js";
 import { EndpointReport } from "./endpoint-report.js";
 import { findEndpoints } from "./find-endpoints.js";
+import { type Runtime, startHost } from "./host.js";
 import { interruption } from "./interruption.js";
 import { devLog, warn } from "./log.js";
 import { readyText } from "./ready-text.js";
@@ -22,25 +22,25 @@ export interface DevOptions {
   readonly data: string;
   /** Endpoints that were named; none: they are searched for. */
   readonly urls: readonly string[];
+  readonly runtime: Runtime;
 }
 
 /** Runs an orchestrator for development until it is told to stop. Leaves nothing running. */
-export async function dev({ port, data, urls }: DevOptions): Promise<void> {
+export async function dev({ port, data, urls, runtime }: DevOptions): Promise<void> {
   const stop = interruption();
   const closers: (() => Promise<void> | void)[] = [() => stop.release()];
   try {
     const folder = resolve(data);
-    const settings = await devSettings(process.env, { port, folder, urls });
-    const database = await openDatabase(folder, settings.DATABASE_URL);
+    const given = await devSettings(process.env, { port, folder, urls });
+    const database = await openDatabase(folder, given.settings.DATABASE_URL);
     closers.push(() => database.close());
     if (stop.signal.aborted) return;
 
     const aiki = client({ url: `http://127.0.0.1:${port}` });
     const report = new EndpointReport();
     const log = devLog((endpointId) => void aiki.getEndpoint(endpointId).then(report.found, () => {}));
-    const serverSettings = { ...settings, DATABASE_URL: database.url };
-    const here = withTilde(process.cwd());
-    const server = await withDatabase(startServer({ settings: serverSettings, mode: "dev", folder: here, log }));
+    const project = withTilde(process.cwd());
+    const server = await startHost(runtime, { given, databaseUrl: database.url, port, folder, project, log });
     closers.push(() => server.close());
     closers.push(server.onRunEnd(runEnds(aiki)));
     const leads = server.hasDashboard ? await leadToDashboard(server.url) : undefined;

@@ -5,20 +5,29 @@ import { loopbackPort } from "./register.js";
 /** Milliseconds that a push may take to end after Ctrl-C. Nobody wants to wait; the run goes on at the next start. */
 const STOP_GRACE_MS = "1000";
 
+export interface DevSettings {
+  readonly settings: Settings & { readonly AIKI_SECRET: Uint8Array<ArrayBuffer> };
+  /** The same as text, for a host that reads them by itself. */
+  readonly texts: Readonly<Record<string, string>>;
+}
+
 /** The settings of `aiki dev`: those of the environment, and what a developer's machine may have for itself. */
 export async function devSettings(
   environment: Environment,
   { port, folder, urls }: { port: number; folder: string; urls: readonly string[] },
-): Promise<Settings> {
+): Promise<DevSettings> {
   const allow = [environment.AIKI_EGRESS_ALLOW, ...(await networksOf(urls))].filter((part) => part);
-  const settings = readSettings({
+  const given: Environment = {
     AIKI_STOP_GRACE_MS: STOP_GRACE_MS,
     ...environment,
     // The environment's PORT is the app's own.
     PORT: String(port),
     AIKI_EGRESS_ALLOW: allow.join(","),
-  });
-  return { ...settings, AIKI_SECRET: settings.AIKI_SECRET ?? (await readOrMakeSecret(folder)) };
+  };
+  const settings = readSettings(given);
+  const own = Object.entries(given).filter((entry): entry is [string, string] => /^AIKI_/.test(entry[0]) && !!entry[1]);
+  const AIKI_SECRET = settings.AIKI_SECRET ?? (await readOrMakeSecret(folder));
+  return { settings: { ...settings, AIKI_SECRET }, texts: Object.fromEntries(own) };
 }
 
 /** The addresses of URLs that were named: an app in a container has a private one. */

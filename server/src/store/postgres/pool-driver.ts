@@ -1,8 +1,7 @@
 /** `Driver` over a pool of connections that this process keeps open. */
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import type { Driver, Row } from "./driver.js";
-import { types } from "./driver.js";
+import { type Driver, type Row, types } from "./driver.js";
 import { faultOf } from "./faults.js";
 
 export function poolDriver(config: pg.PoolConfig): Driver {

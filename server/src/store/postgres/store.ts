@@ -32,7 +32,7 @@ export async function openPostgresStore(options: ConnectionOptions): Promise<Pos
   try {
     const warnings = await connection.ask(() => inspectServer(connection));
     await connection.ask(() => checkSchema(connection));
-    const store = assemble(connection);
+    const store = assembleStore(connection);
     // The first answer tells the time.
     await store.ping();
     return { store, warnings, prepares: connection.prepares };
@@ -43,7 +43,7 @@ export async function openPostgresStore(options: ConnectionOptions): Promise<Pos
 }
 
 /** The store over a connection, unchecked. */
-export function assemble(connection: Connection): Store {
+export function assembleStore(connection: Connection): Store {
   const { db } = connection;
   return {
     ...runStore(connection, db),
