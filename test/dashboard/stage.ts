@@ -2,7 +2,7 @@
 import { type Client, client } from "@aikirun/client";
 import type { Run, RunStatus } from "@aikirun/protocol";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
-import { expect } from "vitest";
+import { vi } from "vitest";
 import { parseCidr } from "../../server/src/egress/address.js";
 import { startServer } from "../../server/src/shell/node.js";
 import { type TestDatabase, testDatabase } from "../../server/test/store/database.js";
@@ -78,8 +78,11 @@ export async function stage(): Promise<Stage> {
       return run.id;
     },
     async until(runId, status) {
-      await expect.poll(async () => (await aiki.getRun(runId)).status, SOON).toBe(status);
-      return aiki.getRun(runId);
+      return vi.waitFor(async () => {
+        const run = await aiki.getRun(runId);
+        if (run.status !== status) throw new Error(`${runId} is ${run.status}, not ${status}: ${JSON.stringify(run)}`);
+        return run;
+      }, SOON);
     },
     async close() {
       for (const context of contexts) await context.close();

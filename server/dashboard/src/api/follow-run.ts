@@ -1,7 +1,7 @@
 /** One run as it happens: its state and its records, by server-sent events. */
 import type { HistoryPage, Run } from "@aikirun/protocol";
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { runQuery } from "./queries.js";
 import { urlOf } from "./request.js";
 
@@ -11,19 +11,24 @@ const AGAIN_MS = 1_500;
 
 export type Link = "connecting" | "live" | "lost" | "over";
 
-/** `revive` changes when an ended run may have been opened again. */
-export function useRunRecords(runId: string, revive: unknown): { records: readonly TimedRecord[]; link: Link } {
+/** `ended`: as the page knows it. A run that was over and goes on, because somebody has opened it again, is followed anew. */
+export function useRunRecords(runId: string, ended: boolean): { records: readonly TimedRecord[]; link: Link } {
   const queries = useQueryClient();
   const [records, setRecords] = useState<readonly TimedRecord[]>([]);
   const [link, setLink] = useState<Link>("connecting");
+  const [begun, setBegun] = useState(0);
+  const last = useRef(0);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `revive` is what makes a stream that is over begin again.
+  useEffect(() => {
+    if (link === "over" && !ended) setBegun((before) => before + 1);
+  }, [link, ended]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `begun` is what makes a stream that is over begin again.
   useEffect(() => {
     let source: EventSource | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let frame: number | undefined;
     let pending: TimedRecord[] = [];
-    let last = 0;
 
     // A thousand records arrive in one burst; the page is drawn once for all of them.
     const flush = () => {
@@ -33,11 +38,11 @@ export function useRunRecords(runId: string, revive: unknown): { records: readon
       setRecords((known) => [...known.filter(({ n }) => n < (batch[0]?.n ?? 0)), ...batch]);
     };
     const connect = () => {
-      source = new EventSource(urlOf(`/v1/runs/${runId}/stream`, { after: last }));
+      source = new EventSource(urlOf(`/v1/runs/${runId}/stream`, { after: last.current }));
       source.addEventListener("open", () => setLink("live"));
       source.addEventListener("record", (event: MessageEvent<string>) => {
         const record = JSON.parse(event.data) as TimedRecord;
-        last = record.n;
+        last.current = record.n;
         pending.push(record);
         frame ??= requestAnimationFrame(flush);
       });
@@ -54,15 +59,16 @@ export function useRunRecords(runId: string, revive: unknown): { records: readon
         timer = setTimeout(connect, AGAIN_MS);
       });
     };
-    setRecords([]);
     setLink("connecting");
     connect();
     return () => {
       source?.close();
       clearTimeout(timer);
-      if (frame !== undefined) cancelAnimationFrame(frame);
+      if (frame === undefined) return;
+      cancelAnimationFrame(frame);
+      flush();
     };
-  }, [runId, revive, queries]);
+  }, [runId, begun, queries]);
 
   return { records, link };
 }

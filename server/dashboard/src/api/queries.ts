@@ -69,14 +69,12 @@ export function endpointStatsQuery(id: string, rangeMs: number) {
   });
 }
 
-export function countsQuery(filter: Query) {
-  return queryOptions({
-    queryKey: ["runs", "counts", filter],
-    queryFn: ({ signal }) => call<RunCounts>("GET", "/v1/runs/counts", { query: filter, signal }),
-    refetchInterval: QUICK_MS,
-    placeholderData: (before) => before,
-  });
-}
+/** Of all runs of the namespace, each status counted up to a bound. */
+export const countsQuery = queryOptions({
+  queryKey: ["runs", "counts"],
+  queryFn: ({ signal }) => call<RunCounts>("GET", "/v1/runs/counts", { signal }),
+  refetchInterval: QUICK_MS,
+});
 
 export function runsQuery(filter: Query) {
   return infiniteQueryOptions({
@@ -95,6 +93,8 @@ export function runQuery(id: string) {
   return queryOptions({
     queryKey: ["run", id],
     queryFn: ({ signal }) => call<Run>("GET", `/v1/runs/${id}`, { signal }),
+    // The stream tells what changes, once. An answer that was on its way meanwhile would put the old state back.
+    staleTime: Number.POSITIVE_INFINITY,
   });
 }
 

@@ -87,7 +87,9 @@ const workflows = createRoute({
 });
 const workflow = createRoute({
   getParentRoute: () => inside,
-  path: "/workflows/$name/$version",
+  // A version ends like the name of a file: it is no part of the path.
+  path: "/workflows/version",
+  validateSearch: (search) => pick(search, ["name", "version"]),
   component: lazyRouteComponent(() => import("../pages/workflows/workflow.js"), "WorkflowPage"),
 });
 const endpoints = createRoute({

@@ -25,7 +25,7 @@ const SERVES: readonly Column<Endpoint["workflows"][number]>[] = [
   {
     head: "Workflow",
     cell: ({ name, version }) => (
-      <Link to="/workflows/$name/$version" params={{ name, version }} className={table["name"]} title={name}>
+      <Link to="/workflows/version" search={{ name, version }} className={table["name"]} title={name}>
         {name}
       </Link>
     ),

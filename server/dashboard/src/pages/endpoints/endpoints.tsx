@@ -109,7 +109,7 @@ const UNSERVED: readonly Column<Attention["unserved"][number]>[] = [
     head: "Workflow",
     cell: ({ workflow, version }) => (
       <span>
-        <Link to="/workflows/$name/$version" params={{ name: workflow, version }} className={table["name"]}>
+        <Link to="/workflows/version" search={{ name: workflow, version }} className={table["name"]}>
           {workflow}
         </Link>{" "}
         <small>{version}</small>

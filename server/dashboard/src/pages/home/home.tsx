@@ -12,12 +12,11 @@ import styles from "./home.module.css";
 import { Needs } from "./needs.js";
 
 const Charts = lazy(() => import("./charts.js").then(({ Charts }) => ({ default: Charts })));
-const NO_FILTER = {};
 
 export function Home() {
   const { range } = useSearch({ from: "/inside/" });
   const navigate = useNavigate({ from: "/" });
-  const { data } = useQuery(countsQuery(NO_FILTER));
+  const { data } = useQuery(countsQuery);
   const { data: endpoints } = useQuery(endpointsQuery);
   const { data: workflows } = useQuery(workflowsQuery);
   const isNew =

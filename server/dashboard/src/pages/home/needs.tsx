@@ -56,7 +56,7 @@ export function Needs() {
                 {plural(count, "run")}
               </b>{" "}
               of{" "}
-              <Link to="/workflows/$name/$version" params={{ name: workflow, version }}>
+              <Link to="/workflows/version" search={{ name: workflow, version }}>
                 {workflow}@{version}
               </Link>{" "}
               {count === 1 ? "waits" : "wait"}: nobody serves this version

@@ -29,7 +29,10 @@ export function EntryDetail({
   const box = useRef<HTMLDivElement>(null);
   // Below the timeline, where there is no room beside it, it would open out of sight.
   // biome-ignore lint/correctness/useExhaustiveDependencies: another entry is another detail.
-  useEffect(() => box.current?.scrollIntoView({ block: "nearest", behavior: "smooth" }), [entry.key]);
+  useEffect(() => {
+    // Newer browsers give a promise, which is no clean-up.
+    void box.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }, [entry.key]);
   const tries = entry.records.filter(isAttempt);
   return (
     <div ref={box} data-detail={entry.key}>

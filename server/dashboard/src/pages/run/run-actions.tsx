@@ -48,7 +48,8 @@ export function RunActions({ run }: { readonly run: Run }) {
     } catch (error) {
       sayError(error);
     }
-    await queries.invalidateQueries({ queryKey: runQuery(run.id).queryKey });
+    // The stream tells of everything else; that of a run that had ended is over.
+    if (ended) await queries.invalidateQueries({ queryKey: runQuery(run.id).queryKey });
   };
 
   return (

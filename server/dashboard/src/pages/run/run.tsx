@@ -41,8 +41,7 @@ export function RunPage() {
 }
 
 function OneRun({ run }: { readonly run: Run }) {
-  // Only an ended run's stream is over; when it is opened again, another one begins.
-  const { records, link } = useRunRecords(run.id, hasEnded(run) ? "ended" : "goes on");
+  const { records, link } = useRunRecords(run.id, hasEnded(run));
   const timeline = useMemo(() => timelineOf(records), [records]);
   const arriving = records.length === 0 && run.records > 0;
   const children = timeline.entries.filter(({ kind }) => kind === "child").length;

@@ -1,23 +1,22 @@
 import type { RunStatus } from "@aikirun/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { countsQuery } from "../../api/queries.js";
-import type { Query } from "../../api/request.js";
 import { STATUSES, Status } from "../../parts/status.js";
 import { compactText } from "../../parts/text.js";
 import styles from "./runs.module.css";
 
-/** How many runs there are in each status; pressing one shows only these. */
+/** How many runs there are in each status, of all runs: nobody counts those of a filter. Pressing one shows only these. */
 export function Counts({
-  query,
+  filtered,
   chosen,
   choose,
 }: {
-  readonly query: Query;
+  /** Something beside the status decides which runs are shown. */
+  readonly filtered: boolean;
   readonly chosen: readonly RunStatus[];
   readonly choose: (statuses: readonly RunStatus[]) => void;
 }) {
-  const { status: _, ...rest } = query;
-  const { data } = useQuery(countsQuery(rest));
+  const { data } = useQuery(countsQuery);
   return (
     <fieldset className={styles["counts"]} aria-label="Status">
       <button type="button" aria-pressed={chosen.length === 0} onClick={() => choose([])}>
@@ -32,11 +31,11 @@ export function Counts({
             key={status}
             type="button"
             aria-pressed={pressed}
-            className={found?.count ? undefined : styles["none"]}
+            className={found?.count || filtered ? undefined : styles["none"]}
             onClick={() => choose(next)}
           >
             <Status status={status} size="bare" />
-            <b>{found === undefined ? "–" : `${compactText(found.count)}${found.more ? "+" : ""}`}</b>
+            {!filtered && <b>{found === undefined ? "–" : `${compactText(found.count)}${found.more ? "+" : ""}`}</b>}
           </button>
         );
       })}

@@ -49,7 +49,11 @@ export function Runs() {
         }
       />
       <Filters search={search} change={change} />
-      <Counts query={query} chosen={statusesOf(search)} choose={(next) => change({ status: next.join(",") })} />
+      <Counts
+        filtered={Object.keys(query).some((name) => name !== "status")}
+        chosen={statusesOf(search)}
+        choose={(next) => change({ status: next.join(",") })}
+      />
       <List key={JSON.stringify(query)} query={query} clear={() => void navigate({ search: {} })} />
     </>
   );

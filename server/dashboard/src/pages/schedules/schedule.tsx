@@ -57,11 +57,7 @@ export function SchedulePage() {
               ["Id", <Ident key="id" value={data.id} what="the schedule's id" />],
               [
                 "Workflow",
-                <Link
-                  key="workflow"
-                  to="/workflows/$name/$version"
-                  params={{ name: data.workflow, version: data.version }}
-                >
+                <Link key="workflow" to="/workflows/version" search={{ name: data.workflow, version: data.version }}>
                   {data.workflow} {data.version}
                 </Link>,
               ],

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useSearch } from "@tanstack/react-router";
 import { workflowQuery, workflowsQuery } from "../../api/queries.js";
 import { ButtonLink } from "../../parts/button.js";
 import type { Schema } from "../../parts/json-schema.js";
@@ -11,7 +11,7 @@ import styles from "../run/run.module.css";
 import { ServedBy } from "./workflows.js";
 
 export function WorkflowPage() {
-  const { name, version } = useParams({ from: "/inside/workflows/$name/$version" });
+  const { name = "", version = "" } = useSearch({ from: "/inside/workflows/version" });
   const { data, error, refetch } = useQuery(workflowQuery(name, version));
   const { data: list } = useQuery(workflowsQuery);
   if (error && !data) return <Problem error={error} again={() => void refetch()} />;

@@ -64,7 +64,7 @@ const COLUMNS: readonly Column<Version>[] = [
   {
     head: "Workflow",
     cell: ({ name, version }) => (
-      <Link to="/workflows/$name/$version" params={{ name, version }} className={table["name"]} title={name}>
+      <Link to="/workflows/version" search={{ name, version }} className={table["name"]} title={name}>
         {name}
       </Link>
     ),
