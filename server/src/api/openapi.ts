@@ -4,10 +4,13 @@ import {
   apiKeySchema,
   endpointSchema,
   recordSchema,
+  runPushSchema,
   runSchema,
   runSummarySchema,
   scheduleSchema,
   scheduleSummarySchema,
+  sessionSchema,
+  statsPointSchema,
   wireErrorSchema,
 } from "@aikirun/protocol";
 import * as z from "zod";
@@ -23,6 +26,9 @@ const NAMES = z
   .add(runSummarySchema, { id: "RunSummary" })
   .add(runSchema, { id: "Run" })
   .add(recordSchema, { id: "Record" })
+  .add(runPushSchema, { id: "Push" })
+  .add(statsPointSchema, { id: "StatsPoint" })
+  .add(sessionSchema, { id: "Session" })
   .add(scheduleSummarySchema, { id: "ScheduleSummary" })
   .add(scheduleSchema, { id: "Schedule" })
   .add(endpointSchema, { id: "Endpoint" })

@@ -46,7 +46,7 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
-  vary: "accept-encoding",
+  vary: "accept, accept-encoding",
 };
 
 export class Pages {
@@ -65,8 +65,10 @@ export class Pages {
     const encodings = request.headers.get("accept-encoding") ?? "";
     const file = path === "/" ? undefined : await this.#assets.get(path, encodings);
     if (file) return send(request, file, HASHED.test(path) ? "public, max-age=31536000, immutable" : "no-cache");
-    // The name of a file that is not there: the page in its place would be taken for a script.
+    // The name of a file that is not there: the page in its place would be taken for a script. And a program that has
+    // the wrong address is told so in JSON; a browser that goes to a place says that it wants a page.
     if (HASHED.test(path) || /\.\w{1,10}$/.test(path)) return undefined;
+    if (path !== "/" && !request.headers.get("accept")?.includes("text/html")) return undefined;
     const page = await this.#assets.get(PAGE, encodings);
     return page && send(request, page, "no-cache");
   }

@@ -1,5 +1,5 @@
 import { LIMITS } from "@aikirun/protocol";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { event, eventStream } from "../../src/api/event-stream.js";
 
 async function* endless(signal: AbortSignal): AsyncGenerator<string | undefined> {
@@ -17,6 +17,26 @@ it("serves so many streams and no more, until one of them is closed", async () =
   open.push(eventStream(endless, following));
   expect(() => eventStream(endless, following)).toThrow(expect.objectContaining({ code: "OVERLOADED" }));
   await Promise.all(open.map((response) => response.body?.cancel()));
+});
+
+it("says now and then that it is still there, and asks whether its reader still may read", async () => {
+  let now = 0;
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+  try {
+    let asked = 0;
+    const allowed = async () => ++asked < 3;
+    const quiet = async function* () {
+      for (;;) {
+        now += 1_000;
+        yield undefined;
+      }
+    };
+    const text = await eventStream(quiet, { ...following, allowed }).text();
+    expect(text).toBe("retry: 2000\n\n: still here\n\n: still here\n\n");
+    expect(now).toBe(3 * 16_000);
+  } finally {
+    clock.mockRestore();
+  }
 });
 
 it("ends when what it follows fails, or the server stops", async () => {

@@ -8,6 +8,7 @@ import { diskAssets } from "../../src/shell/disk-assets.js";
 import { start } from "./server.js";
 
 const PAGE = `<!doctype html><title>Aiki</title>${" ".repeat(2_000)}`;
+const BROWSER = { accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
 let folder: string;
 
 beforeAll(async () => {
@@ -23,7 +24,7 @@ describe("the dashboard", () => {
   it("is served at / and at every place within it, with a strict policy", async () => {
     const { call } = await start("start", { dashboard: folder });
     for (const path of ["/", "/index.html", "/runs", "/runs/run_1", "/workflows/a@1/b?x=1", "/v1beta"]) {
-      const answer = await call("GET", path, { key: undefined });
+      const answer = await call("GET", path, { key: undefined, headers: BROWSER });
       expect([path, answer.status, answer.text]).toEqual([path, 200, PAGE]);
       expect(answer.headers).toMatchObject({
         "content-type": "text/html; charset=utf-8",
@@ -37,13 +38,15 @@ describe("the dashboard", () => {
       expect(policy).toContain("frame-ancestors 'none'");
       expect(String(answer.headers["content-security-policy"])).not.toMatch(/unsafe|\*/);
     }
-    expect((await call("HEAD", "/runs", { key: undefined })).text).toBe("");
+    const head = await call("HEAD", "/runs", { key: undefined, headers: BROWSER });
+    expect([head.status, head.text]).toEqual([200, ""]);
+    expect((await call("GET", "/", { key: undefined })).text).toBe(PAGE);
   });
 
   it("swallows nothing of the API", async () => {
     const { call } = await start("start", { dashboard: folder });
     for (const path of ["/v1", "/v1/", "/v1/nothing", "/v1/runs/x/y", "/v2/runs", "/health/x", "/.well-known/x"]) {
-      const answer = await call("GET", path);
+      const answer = await call("GET", path, { headers: BROWSER });
       expect([path, answer.status, answer.json?.error.code]).toEqual([path, 404, "NOT_FOUND"]);
     }
     for (const path of [
@@ -53,7 +56,11 @@ describe("the dashboard", () => {
       "/assets/../../package.json",
       "/%2e%2e/index.html.x",
     ])
-      expect([path, (await call("GET", path)).status]).toEqual([path, 404]);
+      expect([path, (await call("GET", path, { headers: BROWSER })).status]).toEqual([path, 404]);
+    for (const accept of [undefined, "*/*", "application/json"]) {
+      const program = await call("GET", "/api/v1/runs", { headers: accept === undefined ? {} : { accept } });
+      expect([accept, program.status, program.json.error.code]).toEqual([accept, 404, "NOT_FOUND"]);
+    }
     expect((await call("POST", "/runs", { body: {} })).status).toBe(404);
     expect((await call("GET", "/health")).json).toMatchObject({ status: "ok" });
     const system = routes.filter(({ path, method }) => method === "GET" && !path.startsWith("/v1"));
