@@ -99,7 +99,7 @@ function optionsOf(
     width: element.clientWidth,
     height: HEIGHT_PX,
     legend: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, unit === "ms" ? 10 : 4)] } },
     axes: [
