@@ -199,6 +199,7 @@ describe("the page as such", () => {
     expect(outline).toBe("solid");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Runs" }).waitFor();
+    expect(await page.title()).toBe("Runs · Aiki");
   });
 
   it("keeps the theme that somebody chose", async () => {

@@ -12,6 +12,7 @@ import { ErrorText, Payload } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
 import { countText } from "../../parts/text.js";
 import { Ago, Elapsed, Until } from "../../parts/time.js";
+import { useTitle } from "../../parts/title.js";
 import { Children } from "./children.js";
 import { History } from "./history.js";
 import { Pushes } from "./pushes.js";
@@ -43,6 +44,7 @@ export function RunPage() {
 function OneRun({ run }: { readonly run: Run }) {
   const { records, link } = useRunRecords(run.id, hasEnded(run));
   const timeline = useMemo(() => timelineOf(records), [records]);
+  useTitle(`${run.workflow} ${run.status}`);
   const arriving = records.length === 0 && run.records > 0;
   const children = timeline.entries.filter(({ kind }) => kind === "child").length;
   return (
