@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { SOON, type Stage, stage } from "./stage.js";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { startOrchestrator } from "../orchestrator.js";
+import { SOON, type Stage, stage, watch } from "./stage.js";
 import { code, INJECTION } from "./workflows.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -75,15 +76,14 @@ async function visit(page: Page, [path, sign]: readonly [string, string]): Promi
   await page.getByText(sign).filter({ visible: true }).first().waitFor();
 }
 
-/** What is wrong with the page that is open. */
-async function faultsOf(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+/** What axe-core, which the page has been given, finds serious. */
+async function seriousOf(page: Page): Promise<string[]> {
   const { violations } = await page.evaluate(() =>
     (globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }).axe.run({
       resultTypes: ["violations"],
     }),
   );
-  const faults = violations
+  return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(
       ({ id, nodes }) =>
@@ -92,6 +92,12 @@ async function faultsOf(page: Page): Promise<string[]> {
           .map(({ html }) => html.slice(0, 160))
           .join(" | ")}`,
     );
+}
+
+/** What is wrong with the page that is open. */
+async function faultsOf(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  const faults = await seriousOf(page);
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 900 });
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -123,6 +129,64 @@ describe("every page", () => {
   );
 });
 
+describe("what opens over a page", () => {
+  it.each([
+    ["/endpoints", "Register …"],
+    ["/schedules", "New schedule …"],
+    ["/keys", "New key …"],
+    ["/", "Menu"],
+  ])("fits a phone and assistive technology: %s, %s", async (path, button) => {
+    const page = await on.open(path, { viewport: { width: 375, height: 760 } });
+    await page.getByRole("button", { name: button, exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    expect(await dialog.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+    await page.keyboard.press("Tab");
+    expect(await dialog.evaluate((one) => one.contains(document.activeElement))).toBe(true);
+    await page.evaluate(AXE);
+    expect(await seriousOf(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  });
+});
+
+describe("an orchestrator that is new", () => {
+  it("asks nobody for a key in `aiki dev`, and says what to type next on every page", async () => {
+    const dev = await startOrchestrator();
+    onTestFinished(() => dev.stop());
+    const context = await on.browser.newContext({ viewport: { width: 375, height: 760 } });
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    watch(page, on.complaints);
+    for (const [path, sign] of [
+      ["/", "npx aiki init"],
+      ["/runs", "aiki runs start hello"],
+      ["/start", "aiki endpoints register"],
+      ["/workflows", "aiki init"],
+      ["/endpoints", "aiki endpoints register"],
+      ["/schedules", "aiki schedules create"],
+      ["/keys", "aiki keys create"],
+    ]) {
+      await page.goto(dev.url + path);
+      await page
+        .getByText(sign ?? "")
+        .filter({ visible: true })
+        .first()
+        .waitFor();
+      const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(over, path).toBeLessThanOrEqual(0);
+      const command = page
+        .getByText(sign ?? "")
+        .filter({ visible: true })
+        .first();
+      const { x = 0, width = 0 } = (await command.locator("..").boundingBox()) ?? {};
+      expect(x + width, path).toBeLessThanOrEqual(375);
+    }
+  });
+});
+
 describe("the page as such", () => {
   it("is reached by the keyboard alone", async () => {
     const page = await on.open("/");
@@ -135,6 +199,7 @@ describe("the page as such", () => {
     expect(outline).toBe("solid");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Runs" }).waitFor();
+    expect(await page.title()).toBe("Runs · Aiki");
   });
 
   it("keeps the theme that somebody chose", async () => {

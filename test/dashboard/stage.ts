@@ -107,7 +107,8 @@ async function signIn(browser: Browser, url: string) {
   return state;
 }
 
-function watch(page: Page, complaints: string[]): void {
+/** Keeps what a page complains of. */
+export function watch(page: Page, complaints: string[]): void {
   page.on("pageerror", (error) => complaints.push(`${error}`));
   page.on("console", (message) => {
     const text = message.text();

@@ -22,6 +22,9 @@ import { call, type Query } from "./request.js";
 /** What nothing announces is asked for again after this. */
 const SLOW_MS = 15_000;
 const QUICK_MS = 5_000;
+const MINUTE_MS = 60_000;
+/** How long a process may keep what it has counted. */
+const ADDED_UP_MS = 15_000;
 /** Rows of one page of runs: two screens. */
 export const PAGE_RUNS = 100;
 
@@ -42,7 +45,7 @@ export function statsQuery(rangeMs: number) {
   return queryOptions({
     queryKey: ["stats", rangeMs],
     queryFn: ({ signal }) => {
-      const to = Date.now();
+      const to = lastMinute();
       return call<Stats>("GET", "/v1/stats", { query: { from: to - rangeMs, to, step: stepOf(rangeMs) }, signal });
     },
     refetchInterval: SLOW_MS,
@@ -50,17 +53,21 @@ export function statsQuery(rangeMs: number) {
   });
 }
 
+/** What the minute before this one has brought is added up by now; a minute that goes on would look like a fall. */
+function lastMinute(): number {
+  return Math.floor((Date.now() - ADDED_UP_MS) / MINUTE_MS) * MINUTE_MS;
+}
+
 /** Some sixty to a hundred points, in whole minutes. */
 function stepOf(rangeMs: number): number {
-  const minutes = Math.max(1, Math.round(rangeMs / 60_000 / 90));
-  return minutes * 60_000;
+  return Math.max(1, Math.round(rangeMs / MINUTE_MS / 90)) * MINUTE_MS;
 }
 
 export function endpointStatsQuery(id: string, rangeMs: number) {
   return queryOptions({
     queryKey: ["endpoints", id, "stats", rangeMs],
     queryFn: ({ signal }) => {
-      const to = Date.now();
+      const to = lastMinute();
       const query = { from: to - rangeMs, to, step: stepOf(rangeMs) };
       return call<EndpointStatsSeries>("GET", `/v1/endpoints/${id}/stats`, { query, signal });
     },

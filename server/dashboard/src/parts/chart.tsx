@@ -99,7 +99,7 @@ function optionsOf(
     width: element.clientWidth,
     height: HEIGHT_PX,
     legend: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, unit === "ms" ? 10 : 4)] } },
     axes: [
@@ -122,11 +122,18 @@ function optionsOf(
         ...(i === 0 && { fill: `color-mix(in srgb, ${colour(property)} 10%, transparent)` }),
         ...(dashed && { dash: [4, 3] }),
         spanGaps: true,
-        points: { show: false },
+        points: { show: true, size: 5, filter: alone },
       })),
     ],
     hooks: { setCursor: [({ cursor }) => hover(cursor.idx ?? null)] },
   };
+}
+
+/** A value with none beside it makes no line: it gets a dot. */
+function alone(plot: UPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const isThere = (i: number) => values[i] !== null && values[i] !== undefined;
+  return Array.from(values.keys()).filter((i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
 }
 
 function timeText(seconds: number): string {

@@ -12,11 +12,11 @@ function useCopy(text: string): readonly [boolean, () => void] {
     const timer = setTimeout(() => setCopied(false), SHOWN_MS);
     return () => clearTimeout(timer);
   }, [copied]);
-  return [copied, () => void write(text).then(() => setCopied(true))];
+  return [copied, () => void copyText(text).then(() => setCopied(true))];
 }
 
 /** The clipboard is only for secure pages; an orchestrator on a plain http address still lets people copy. */
-async function write(text: string): Promise<void> {
+export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import styles from "./panel.module.css";
+import { useTitle } from "./title.js";
 
 export function Panel({
   title,
@@ -36,6 +37,7 @@ export function PageHead({
   readonly children?: ReactNode;
   readonly actions?: ReactNode;
 }) {
+  useTitle(typeof title === "string" ? title : undefined);
   return (
     <header className={styles["page"]}>
       <div>

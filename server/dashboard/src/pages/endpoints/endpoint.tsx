@@ -16,6 +16,7 @@ import { Status } from "../../parts/status.js";
 import table from "../../parts/table.module.css";
 import { countText, durationText, percentText, plural } from "../../parts/text.js";
 import { Ago } from "../../parts/time.js";
+import { useTitle } from "../../parts/title.js";
 import { say, sayError } from "../../parts/toast.js";
 import styles from "../run/run.module.css";
 
@@ -39,6 +40,7 @@ export function EndpointPage() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const [removing, setRemoving] = useState(false);
+  useTitle(data?.name);
   if (error && !data) return <Problem error={error} again={() => void refetch()} />;
   if (!data) return <Loading what="Loading the endpoint" />;
   const refresh = async () => {

@@ -50,11 +50,23 @@ export function Home() {
             );
           })}
         </nav>
-        <Suspense fallback={<div className={styles["charts"]} />}>
+        <Suspense fallback={<Frames />}>
           <Charts rangeMs={rangeOf(range)} />
         </Suspense>
       </div>
     </>
+  );
+}
+
+/** Where the charts will be. */
+function Frames() {
+  return (
+    <div className={styles["charts"]} aria-hidden>
+      <div />
+      <div />
+      <div />
+      <div />
+    </div>
   );
 }
 

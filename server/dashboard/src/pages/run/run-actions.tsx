@@ -8,6 +8,7 @@ import { aikiCommand } from "../../api/command-line.js";
 import { hasEnded } from "../../api/follow-run.js";
 import { runQuery } from "../../api/queries.js";
 import { Button, ButtonLink, buttonClass } from "../../parts/button.js";
+import { copyText } from "../../parts/copy.js";
 import { Confirm } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
 import menu from "../../parts/menu.module.css";
@@ -137,7 +138,7 @@ function CopyCommand({ run, verbs }: { readonly run: Run; readonly verbs: readon
               <Menu.Item
                 key={name}
                 className={menu["item"]}
-                onClick={() => void navigator.clipboard?.writeText(command).then(() => say("Copied", command))}
+                onClick={() => void copyText(command).then(() => say("Copied", command))}
               >
                 <span>{name}</span>
                 <code>{command}</code>

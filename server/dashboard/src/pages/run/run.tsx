@@ -2,7 +2,7 @@ import type { Run } from "@aikirun/protocol";
 import { Tabs } from "@base-ui/react/tabs";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { type ReactNode, useEffect, useMemo, useRef } from "react";
 import { type Link as Connection, hasEnded, useRunRecords } from "../../api/follow-run.js";
 import { runQuery } from "../../api/queries.js";
 import { Ident, RunLink } from "../../parts/ident.js";
@@ -12,6 +12,7 @@ import { ErrorText, Payload } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
 import { countText } from "../../parts/text.js";
 import { Ago, Elapsed, Until } from "../../parts/time.js";
+import { useTitle } from "../../parts/title.js";
 import { Children } from "./children.js";
 import { History } from "./history.js";
 import { Pushes } from "./pushes.js";
@@ -43,6 +44,7 @@ export function RunPage() {
 function OneRun({ run }: { readonly run: Run }) {
   const { records, link } = useRunRecords(run.id, hasEnded(run));
   const timeline = useMemo(() => timelineOf(records), [records]);
+  useTitle(`${run.workflow} ${run.status}`);
   const arriving = records.length === 0 && run.records > 0;
   const children = timeline.entries.filter(({ kind }) => kind === "child").length;
   return (
@@ -100,11 +102,16 @@ function Sections({
 }: {
   readonly run: Run;
   readonly counts: { readonly children: number; readonly records: number };
-  readonly children: Readonly<Record<Tab, React.ReactNode>>;
+  readonly children: Readonly<Record<Tab, ReactNode>>;
 }) {
   const { tab = "timeline" } = useSearch({ from: "/inside/runs/$runId" });
   const navigate = useNavigate({ from: "/runs/$runId" });
   const shown = TABS.find((one) => one === tab) ?? "timeline";
+  const list = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another tab is another place in a list that may be cut off.
+  useEffect(() => {
+    void list.current?.querySelector("[data-active]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [shown]);
   const numbers: Partial<Record<Tab, number>> = { history: counts.records, children: counts.children };
   return (
     <Tabs.Root
@@ -113,7 +120,7 @@ function Sections({
         void navigate({ search: next === "timeline" ? {} : { tab: next }, replace: true, resetScroll: false })
       }
     >
-      <Tabs.List className={styles["tabs"]} aria-label="Parts of the run">
+      <Tabs.List ref={list} className={styles["tabs"]} aria-label="Parts of the run">
         {TABS.map((one) => (
           <Tabs.Tab key={one} value={one}>
             {TAB_NAMES[one]}

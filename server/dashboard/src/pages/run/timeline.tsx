@@ -1,7 +1,7 @@
 import type { Run } from "@aikirun/protocol";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChartGantt, ChevronLeft, ChevronRight, Maximize, ZoomIn, ZoomOut } from "lucide-react";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { hasEnded } from "../../api/follow-run.js";
 import { Button } from "../../parts/button.js";
 import { useNow } from "../../parts/clock.js";
@@ -135,7 +135,8 @@ function useWhole(run: Run, entries: readonly Entry[]): Span {
   const from = entries.reduce((least, entry) => Math.min(least, entry.from), run.createdAt);
   const last = entries.reduce((most, entry) => Math.max(most, entry.to ?? entry.from), run.createdAt);
   const to = Math.max(run.endedAt ?? now, last, from + 1);
-  return { from, to };
+  // The same for a run that has ended, whatever time it is: nothing is drawn again.
+  return useMemo(() => ({ from, to }), [from, to]);
 }
 
 interface RowsProps {

@@ -48,7 +48,8 @@ const KINDS: readonly Kind[] = [
     hint: "all runs of this filter that have not ended",
     label: "Cancel all of them",
     reaches: ["stalled", "running", "queued", "suspended", "scheduled", "paused"],
-    means: "Each run that has not ended is cancelled at its next commit, and its children with it. This is for good.",
+    means:
+      "Each run that has not ended is cancelled at its next commit, and its children with it. A cancelled run cannot be opened again.",
     done: "told to stop",
   },
 ];

@@ -13,6 +13,7 @@ import { Payload } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
 import { countText, instantText, shortId } from "../../parts/text.js";
 import { Ago, Until } from "../../parts/time.js";
+import { useTitle } from "../../parts/title.js";
 import styles from "../run/run.module.css";
 import { ScheduleButtons } from "./schedule-buttons.js";
 import { recurrenceText } from "./schedule-text.js";
@@ -28,6 +29,7 @@ export function SchedulePage() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const [deleting, setDeleting] = useState(false);
+  useTitle(data && (data.reference ?? shortId(data.id)));
   if (error && !data) return <Problem error={error} again={() => void refetch()} />;
   if (!data) return <Loading what="Loading the schedule" />;
   const remove = async () => {

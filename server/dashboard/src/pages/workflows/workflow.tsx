@@ -7,6 +7,7 @@ import { Loading, Problem } from "../../parts/notice.js";
 import { Facts, PageHead, Panel } from "../../parts/panel.js";
 import { Payload } from "../../parts/payload.js";
 import { countText } from "../../parts/text.js";
+import { useTitle } from "../../parts/title.js";
 import styles from "../run/run.module.css";
 import { ServedBy } from "./workflows.js";
 
@@ -14,6 +15,7 @@ export function WorkflowPage() {
   const { name = "", version = "" } = useSearch({ from: "/inside/workflows/version" });
   const { data, error, refetch } = useQuery(workflowQuery(name, version));
   const { data: list } = useQuery(workflowsQuery);
+  useTitle(`${name} ${version}`);
   if (error && !data) return <Problem error={error} again={() => void refetch()} />;
   if (!data) return <Loading what="Loading the workflow" />;
   const known = list?.workflows.find((one) => one.name === name && one.version === version);
