@@ -17,6 +17,8 @@ const ARGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A container's shared memory may be too small for a page.
+  "--disable-dev-shm-usage",
 ];
 
 export async function openBrowser(): Promise<Browser> {
@@ -32,7 +34,10 @@ function install(): string {
   if (process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     execFileSync("apt-get", ["update", "-qq"], { env, stdio: "ignore" });
-    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], { env, stdio: "ignore" });
+    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-liberation"], {
+      env,
+      stdio: "ignore",
+    });
   }
   const found = find();
   if (found === undefined) {
