@@ -8,7 +8,7 @@ import { root } from "../scripts/workspaces.js";
 import { startWorkers, type WorkersOptions, type WorkersServer } from "../server/src/shell/workers.js";
 
 export interface WorkersHostOptions
-  extends Pick<WorkersOptions, "databaseUrl" | "driver" | "settings" | "alarms" | "log"> {
+  extends Pick<WorkersOptions, "databaseUrl" | "driver" | "settings" | "needsKeys" | "alarms" | "log"> {
   /** Between two runs of the cron trigger. Default: it runs only when a test says so. */
   readonly cronMs?: number;
 }
@@ -21,6 +21,8 @@ export interface WorkersHost {
   kill(): Promise<void>;
   /** On the same port, with the objects' storage as it was. */
   start(): Promise<void>;
+  /** Processes of the runtime. */
+  pids(): readonly number[];
   /** Deletes what every object stored. Between `kill` and `start`. */
   dropDurableObjects(): void;
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function startWorkersHost(options: WorkersHostOptions): Promise<Wor
     async start() {
       server ??= await open();
     },
+    pids: () => runtimes(port),
     dropDurableObjects: () => rmSync(join(folder, "objects"), { recursive: true, force: true }),
     async close() {
       await server?.close();

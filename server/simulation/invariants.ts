@@ -120,8 +120,9 @@ export class Invariants {
       bad("DEADLINE", `a commit brings the end of what ${id} is held for from ${heldUntil} to ${held}`);
     }
     const overAt = before.timedFrom + (before.timeoutMs ?? Number.POSITIVE_INFINITY);
-    // A commit may be that of a process which takes it into its memory.
-    if (held !== heldUntil && row.seq === before.seq && held > overAt + MOST_LATE_MS) {
+    // A commit, or a generation, may be that of a process which takes it into its memory.
+    const taken = row.seq > before.seq || row.gen > before.gen;
+    if (held !== heldUntil && !taken && held > overAt + MOST_LATE_MS) {
       bad("DEADLINE", `${id} is held until ${held} and its time is over at ${overAt}`);
     }
   }

@@ -7,9 +7,12 @@ import { countBy, pushesIn, readLog } from "./side-effects.js";
 import type { Started } from "./verify.js";
 
 const TIMEOUT_MS = 120_000;
-/** What an orchestrator sends with and without work: looks for due runs and schedules, reads what changes seldom. */
+/**
+ * What an orchestrator sends with and without work: looks for due runs and schedules, reads what changes seldom, and now
+ * and then writes down what it has counted.
+ */
 const BACKGROUND =
-  /^aiki_(claim_runs|next_due_at|upcoming_schedules|wake_unserved)$|from "aiki"\."(endpoint|served_version|signing_key)"/;
+  /^aiki_(claim_runs|next_due_at|upcoming_schedules|wake_unserved|count_due|add_minutes)$|from "aiki"\."(endpoint|served_version|signing_key)"/;
 /** The least time between two rounds of the background, and the most statements of one. */
 const ROUND_MS = 750;
 const ROUND_STATEMENTS = 4;

@@ -1,10 +1,11 @@
 /**
- * Orchestrators, each as a program of its own on its runtime. Whoever starts one gives it the settings that are the same
+ * Orchestrators, each on its runtime, outside of the tests' processes. Whoever starts one gives it the settings that are the same
  * everywhere and knows nothing of it but its URL.
  */
 import { join } from "node:path";
 import { freePort, Program } from "../../scripts/processes.js";
 import { root } from "../../scripts/workspaces.js";
+import { startWorkersHost } from "../workers-host.js";
 import type { HostName } from "./modes.js";
 
 export interface Host {
@@ -40,4 +41,17 @@ const node: Launch = async (settings) => {
   };
 };
 
-export const launchers: Readonly<Record<HostName, Launch>> = { node };
+const CRON_MS = 60_000;
+
+const workersOver =
+  (driver: "neon" | "hyperdrive"): Launch =>
+  async ({ DATABASE_URL: databaseUrl = "", AIKI_SECRET: _, ...settings }) => {
+    const { url, close } = await startWorkersHost({ databaseUrl, driver, settings, needsKeys: true, cronMs: CRON_MS });
+    return { url, stop: close };
+  };
+
+export const launchers: Readonly<Record<HostName, Launch>> = {
+  node,
+  "workers over Neon": workersOver("neon"),
+  "workers over Hyperdrive": workersOver("hyperdrive"),
+};

@@ -12,26 +12,29 @@ export const modes = {
 export type Mode = keyof typeof modes;
 
 /** `hosts.ts` knows how each is started. */
-export type HostName = "node";
+export const hosts = ["node", "workers over Neon", "workers over Hyperdrive"] as const;
+export type HostName = (typeof hosts)[number];
 
 export interface Place {
   readonly mode: Mode;
   readonly host: HostName;
 }
 
-export const everywhere: readonly Place[] = (["node"] as const).flatMap((host) =>
+export const everywhere: readonly Place[] = hosts.flatMap((host) =>
   (Object.keys(modes) as Mode[]).map((mode) => ({ mode, host })),
 );
 const brief: readonly Place[] = [
   { mode: "steps", host: "node" },
   { mode: "checkpoints", host: "node" },
   { mode: "worker", host: "node" },
+  { mode: "checkpoints", host: "workers over Neon" },
+  { mode: "steps", host: "workers over Hyperdrive" },
 ];
 
 /** How it is called in a report. */
 export const nameOf = ({ mode, host }: Place) => (host === "node" ? mode : `${mode} on ${host}`);
 
-/** Where the semantics are tested: each mode once, or, where minutes do not count, all modes on all hosts. */
+/** Where the semantics are tested: each mode, host and driver once, or, where minutes do not count, all modes on all hosts. */
 export const places = (all: boolean) => (all ? everywhere : brief);
 
 /** The files of one place. Those in `pushed/` are about pushes: another endpoint, another URL, a host's time limit. */

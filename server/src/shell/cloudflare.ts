@@ -60,7 +60,8 @@ function appOptions(
   const leaseMs = dispatch.leaseMs ?? DISPATCH_DEFAULTS.leaseMs;
   const sessions = new Sessions(workplace.seal, now);
   const { apiKeys: known } = isolate;
-  const authenticate = local
+  const open = local?.open === true;
+  const authenticate = open
     ? everyone
     : authenticateWith({ store, adminKey: settings.AIKI_ADMIN_KEY, sessions, now, known });
   const services: Services = {
@@ -70,7 +71,7 @@ function appOptions(
     schedules: { wakeAt: (at) => defer(clockObject(env).wakeAt(at)) },
     metrics: isolate.metrics,
     observer: isolate.observing,
-    ...(!local && { signIn: { sessions, failures: isolate.failedSignIns, authenticate } }),
+    ...(!open && { signIn: { sessions, failures: isolate.failedSignIns, authenticate } }),
     leaseMs,
     version: VERSION,
     ...(local && { self: { pid: local.pid, folder: local.folder } }),
@@ -81,7 +82,7 @@ function appOptions(
     authenticate,
     addressOf: ({ req }) => req.header("cf-connecting-ip"),
     ...(env.ASSETS && { pages: new Pages(bindingAssets(env.ASSETS)) }),
-    ...(local && { guard: loopbackOnly }),
+    ...(open && { guard: loopbackOnly }),
     log,
     stopping: new AbortController().signal,
   };

@@ -1,7 +1,9 @@
-/** The machine of a developer, who needs no key. */
+/** The machine of a developer. */
 export interface LocalHost {
   /** `host:port` of something that speaks as Neon does. */
   readonly neon?: string;
+  /** Callers from this machine need no key. */
+  readonly open: boolean;
   readonly pid: number;
   readonly folder: string;
   /** False: no object wakes by itself, so that only the cron trigger does. For tests. */

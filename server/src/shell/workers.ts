@@ -25,8 +25,10 @@ export interface WorkersOptions {
   readonly folder: string;
   /** Which `/health` names. */
   readonly project?: string;
-  /** More settings, by name. `AIKI_ADMIN_KEY` among them: as it is deployed, with keys. */
+  /** More settings, by name. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** As where it is deployed. Default: callers from this machine need no key. */
+  readonly needsKeys?: boolean;
   /** False: objects never wake by themselves. */
   readonly alarms?: boolean;
   /** Between two runs of the cron trigger; null: never by itself. Default: a minute. */
@@ -127,8 +129,15 @@ async function miniflareOptions(
   listeners: Listeners,
   assets: ServesAssets | undefined,
 ): Promise<MiniflareOptions> {
-  const { databaseUrl, port, folder, secret, settings = {}, project = process.cwd(), alarms = true } = options;
-  const local: LocalHost = { pid: process.pid, folder: project, alarms, ...(neon !== undefined && { neon }) };
+  const { databaseUrl, port, folder, secret, settings = {}, project = process.cwd() } = options;
+  const { alarms = true, needsKeys = false } = options;
+  const local: LocalHost = {
+    open: !needsKeys,
+    pid: process.pid,
+    folder: project,
+    alarms,
+    ...(neon !== undefined && { neon }),
+  };
   const classes = Object.entries(OBJECTS).map(([name, className]) => [name, { className, useSQLite: true }] as const);
   return {
     host: "127.0.0.1",

@@ -5,6 +5,7 @@
 import type { KnownKeys } from "../../api/keys.js";
 import { Metrics } from "../../api/metrics.js";
 import { FailedSignIns } from "../../api/sessions.js";
+import type { Mac } from "../../dispatch/checkpoint-token.js";
 import { SigningKeyMemory } from "../../dispatch/keys.js";
 import { EndpointMemory } from "../../dispatch/registry.js";
 import { type Seal, sealWith } from "../../dispatch/seal.js";
@@ -16,6 +17,7 @@ import { refuseCachedReads } from "../../store/postgres/fresh-reads.js";
 import { checkSchema } from "../../store/postgres/migrate.js";
 import { neonDriver, useLocalNeon } from "../../store/postgres/neon-driver.js";
 import { assembleStore } from "../../store/postgres/store.js";
+import { nodeMac } from "../node-mac.js";
 import { type Bindings, type Configuration, readConfiguration } from "./bindings.js";
 import { Observing } from "./observing.js";
 
@@ -35,13 +37,16 @@ export class Isolate {
   readonly observing = new Observing(() => this.#clock.now());
   readonly #clock = new DatabaseClock(() => performance.now());
   readonly #room: Room;
+  /** Absent: every invocation ends with its step. */
+  readonly checkpointMac: Mac | undefined;
   #seal: Seal | undefined;
   #epoch: number | undefined;
 
   constructor(configuration: Configuration) {
     this.configuration = configuration;
     this.#room = new Room(configuration.settings.AIKI_DB_CONNECTIONS ?? CONNECTIONS);
-    const { local } = configuration;
+    const { local, secret, settings } = configuration;
+    this.checkpointMac = settings.AIKI_CHECKPOINTS === "off" ? undefined : nodeMac(secret, "aiki checkpoint tokens");
     if (local?.neon !== undefined) useLocalNeon(local.neon);
   }
 

@@ -10,7 +10,6 @@ import type { Store } from "../../store/port.js";
 import { type Assembly, assemble, type Wiring } from "../assembly.js";
 import { jsonLog } from "../json-log.js";
 import { RUN_ENDED } from "../local-host.js";
-import { nodeMac } from "../node-mac.js";
 import type { Bindings, Configuration } from "./bindings.js";
 import { type Isolate, isolateOf } from "./isolate.js";
 import { isolateSlots } from "./isolate-slots.js";
@@ -57,8 +56,6 @@ export async function openWorkplace(
       : await openSigningKeys({ store, seal, makeSigner: webSigner, now: Date.now, memory }, KEYS_FRESH_MS);
     const known = Number.isFinite(isolate.endpoints.readAt);
     const policy = egressPolicy(configuration);
-    const checkpointMac =
-      settings.AIKI_CHECKPOINTS === "off" ? undefined : nodeMac(configuration.secret, "aiki checkpoint tokens");
     const assembly = assemble(
       {
         store,
@@ -67,7 +64,7 @@ export async function openWorkplace(
         exchange: webExchange(policy),
         policy,
         publicUrl: () => configuration.publicUrl,
-        checkpointMac,
+        checkpointMac: isolate.checkpointMac,
         reachableByEndpoints: true,
         registrationsPerMinute: settings.AIKI_REGISTRATIONS_PER_MINUTE ?? REGISTRATIONS_PER_MINUTE,
         log,

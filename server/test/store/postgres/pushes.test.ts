@@ -36,8 +36,7 @@ it("keeps 100 of a run, however they come", async () => {
   let [alone, merged] = [await hold(store), await hold(store)];
   const [a, b] = [alone.facts.id, merged.facts.id];
   const noted = (runId: string): NotedPush => ({ ns: NS, runId, gen: 1, at: 1, push: mark(), code: "BUSY" });
-  for (let i = 0; i < 5; i++)
-    await store.notePushes(Array.from({ length: 60 }, (_, j) => noted(j % 2 === 0 ? a : b)));
+  for (let i = 0; i < 5; i++) await store.notePushes(Array.from({ length: 60 }, (_, j) => noted(j % 2 === 0 ? a : b)));
   expect([await rows(a), await rows(b)]).toEqual([100, 100]);
   for (let i = 0; i < 3; i++) alone = await commit(store, alone, { push: mark() });
   expect(await rows(a)).toBe(100);

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Client } from "@aikirun/client";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { longTests } from "../long.js";
+import { napV1, type Stage, stage, tourV1 } from "./stage.js";
+
+const [SLEEPERS, SPREAD_MS] = longTests ? [200, 60_000] : [24, 3_000];
+/** Of this machine while nothing else runs on it, which only the long run may hope for. */
+const LATE_P95_MS = longTests ? 100 : 2_000;
+
+describe("alarms", () => {
+  let on: Stage;
+  beforeAll(async () => {
+    on = await stage(inject("postgresSocket"), {});
+  }, 120_000);
+  afterAll(() => on?.close());
+
+  it(`wake ${SLEEPERS} runs that come due within ${SPREAD_MS / 1_000} s, never early and hardly late`, async () => {
+    const late = await Promise.all(
+      Array.from({ length: SLEEPERS }, async (_, i) => {
+        const handle = await napV1.start(on.aiki, { ms: 1_000 + (i / SLEEPERS) * (SPREAD_MS / 2) });
+        expect(await handle.waitForStatus("completed")).toMatchObject({ success: true });
+        return latenessOf(on.aiki, handle.id);
+      }),
+    );
+    const all = late.flat().sort((a, b) => a - b);
+    expect(all).toHaveLength(2 * SLEEPERS);
+    expect(all[0]).toBeGreaterThanOrEqual(0);
+    expect(all[Math.ceil(0.95 * all.length) - 1]).toBeLessThan(LATE_P95_MS);
+  }, 180_000);
+
+  it.runIf(longTests)(
+    "cost next to nothing while 10,000 runs sleep",
+    async () => {
+      const before = usageOf(on.host.pids());
+      for (let i = 0; i < 10; i++) {
+        const started = await napV1.startMany(
+          on.aiki,
+          Array.from({ length: 1_000 }, () => ({ ms: 86_400_000 })),
+        );
+        expect(started.every(({ success }) => success)).toBe(true);
+      }
+      const awake = async () => (await on.aiki.listRuns({ status: "queued,running", limit: 1 })).runs.length;
+      await expect.poll(awake, { timeout: 400_000, interval: 1_000 }).toBe(0);
+      // Objects that have nothing to do are put away after ten seconds.
+      await pause(30_000);
+      const asleep = usageOf(on.host.pids());
+      await pause(20_000);
+      const after = usageOf(on.host.pids());
+      expect((after.cpuMs - asleep.cpuMs) / 20_000).toBeLessThan(0.01);
+      expect(after.memoryMb - before.memoryMb).toBeLessThan(50);
+    },
+    600_000,
+  );
+});
+
+describe("without alarms", () => {
+  let on: Stage;
+  beforeAll(async () => {
+    on = await stage(inject("postgresSocket"), { alarms: false, cronMs: 300 });
+  }, 120_000);
+  afterAll(() => on?.close());
+
+  it("the cron trigger alone brings every run to its end", async () => {
+    const naps = await Promise.all(Array.from({ length: 5 }, () => napV1.start(on.aiki, { ms: 400 })));
+    const tour = await tourV1.start(on.aiki, { n: 1 });
+    await tour.events.answer.send("yes");
+    for (const nap of naps) expect(await nap.waitForStatus("completed")).toMatchObject({ success: true });
+    expect(await tour.waitForStatus("completed")).toMatchObject({ success: true });
+  }, 60_000);
+});
+
+/** Of each sleep, by the database's clock: from the instant that was promised to the commit that says so. */
+async function latenessOf(aiki: Client, runId: string): Promise<number[]> {
+  const { records } = await aiki.readHistory(runId);
+  return records.flatMap((asleep) => {
+    if (asleep.value.state !== "sleeping") return [];
+    const awake = records.find(({ key, value }) => key === asleep.key && value.state === "completed");
+    return awake ? [awake.at - asleep.value.wakeAt] : [];
+  });
+}
+
+/** By proc(5): clock ticks of user and system time, a hundred in a second, and resident memory. */
+function usageOf(pids: readonly number[]): { readonly cpuMs: number; readonly memoryMb: number } {
+  let [cpuMs, memoryMb] = [0, 0];
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    cpuMs += (Number(stat[11]) + Number(stat[12])) * 10;
+    memoryMb += Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  }
+  return { cpuMs, memoryMb };
+}
