@@ -10,7 +10,9 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Files side by side: most of a test's time is spent waiting for timers and other processes. */
 const SIDE_BY_SIDE = 3;
 /** Files that start whole trees of programs, two at a time. */
-const PROGRAMS = ["test/{chaos,cloudflare,dashboard,demo,packages,product,server,source-document,workerd,workers}/**/*.test.ts"];
+const PROGRAMS = [
+  "test/{chaos,cloudflare,dashboard,demo,packages,product,server,source-document,workerd,workers}/**/*.test.ts",
+];
 /** Files that measure time in milliseconds, count what a quiet machine does, or need the ordinary ports for themselves. */
 const ALONE = [
   "test/{chaos,workers}/cost.test.ts",
