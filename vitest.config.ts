@@ -70,6 +70,21 @@ export default defineConfig({
         extends: true,
         test: { name: "programs", include: PROGRAMS, exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
+      // The page is the same on both hosts, so that the second waits for the long run.
+      ...(longTests
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "dashboard on workers",
+                include: ["test/dashboard/{actions,pages,scale}.test.ts"],
+                provide: { dashboardHost: "workers" as const },
+                maxWorkers: 1,
+                sequence: { groupOrder: 1 },
+              },
+            },
+          ]
+        : []),
       {
         extends: true,
         test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } },

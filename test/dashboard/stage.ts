@@ -2,18 +2,19 @@
 import { type Client, client } from "@aikirun/client";
 import type { Run, RunStatus } from "@aikirun/protocol";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
-import { vi } from "vitest";
+import { inject, vi } from "vitest";
 import { parseCidr } from "../../server/src/egress/address.js";
 import { startServer } from "../../server/src/shell/node.js";
 import { type TestDatabase, testDatabase } from "../../server/test/store/database.js";
 import { openBrowser } from "../browser.js";
 import { serveWorkflows } from "../serve.js";
+import { startWorkersHost } from "../workers-host.js";
 import { allWorkflows } from "./workflows.js";
 
 export const KEY = "dashboard-admin-key-dashboard-admin-0";
 export const SOON = { timeout: 20_000, interval: 50 };
 const PATIENCE_MS = 15_000;
-const LOOPBACK = ["127.0.0.0/8", "::1/128"].map((text) => parseCidr(text)!);
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 
 export interface Stage {
   readonly url: string;
@@ -32,16 +33,7 @@ export interface Stage {
 
 export async function stage(): Promise<Stage> {
   const database = await testDatabase();
-  const settings = {
-    DATABASE_URL: database.url,
-    PORT: 0,
-    AIKI_HOST: "127.0.0.1",
-    AIKI_SECRET: new Uint8Array(32).fill(7),
-    AIKI_ADMIN_KEY: KEY,
-    AIKI_EGRESS_ALLOW: LOOPBACK,
-  };
-  const log = { info() {}, warn() {}, error: console.error };
-  const server = await startServer({ mode: "start", settings, log });
+  const server = await startHost(database.url);
   const url = server.url.replace("localhost", "127.0.0.1");
   const app = await serveWorkflows(allWorkflows, url);
   const aiki = client({ url, apiKey: KEY });
@@ -92,6 +84,30 @@ export async function stage(): Promise<Stage> {
       await database.close();
     },
   };
+}
+
+/** What serves it all: the project of this run says on which host. */
+async function startHost(databaseUrl: string): Promise<{ readonly url: string; close(): Promise<void> }> {
+  if (inject("dashboardHost") === "workers") {
+    const settings = { AIKI_ADMIN_KEY: KEY, AIKI_EGRESS_ALLOW: LOOPBACK.join(",") };
+    return startWorkersHost({ databaseUrl, settings, needsKeys: true, cronMs: 1_000 });
+  }
+  const settings = {
+    DATABASE_URL: databaseUrl,
+    PORT: 0,
+    AIKI_HOST: "127.0.0.1",
+    AIKI_SECRET: new Uint8Array(32).fill(7),
+    AIKI_ADMIN_KEY: KEY,
+    AIKI_EGRESS_ALLOW: LOOPBACK.map((text) => parseCidr(text)!),
+  };
+  return startServer({ mode: "start", settings, log: { info() {}, warn() {}, error: console.error } });
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Absent: Node. */
+    dashboardHost?: "workers";
+  }
 }
 
 /** As a person does it; the cookie is what later pages begin with. */
