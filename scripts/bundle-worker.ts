@@ -31,7 +31,7 @@ export function bundleWorker(): void {
 }
 
 function dryRun(outdir: string): string[] {
-  return ["deploy", "--dry-run", "--outdir", outdir];
+  return ["deploy", "--dry-run", "--env=", "--outdir", outdir];
 }
 
 /** Bytes that are uploaded, and as many as they are compressed. */
