@@ -33,6 +33,9 @@ it("shows on one replica what another does to the runs that are watched, and not
   await there.call("POST", "/v1/runs", { body: { id: ids[1], workflow: "w", version: "1" } });
   const newest = { runs: [expect.objectContaining({ id: ids[1] })], gone: [ids[0]] };
   await vi.waitFor(() => expect(changes(all)).toContainEqual(newest), SOON);
+  // A list that is read once a second knows nothing of what comes and goes in between.
+  const came = expect.objectContaining({ runs: [expect.objectContaining({ id: ids[1] })] });
+  await vi.waitFor(() => expect(changes(queued)).toContainEqual(came), SOON);
   await there.call("POST", `/v1/runs/${ids[1]}/cancel`);
   const ended = { runs: [expect.objectContaining({ id: ids[1], status: "cancelled" })], gone: [] };
   await vi.waitFor(() => expect(changes(all)).toContainEqual(ended), SOON);
