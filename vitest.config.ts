@@ -46,6 +46,8 @@ export default defineConfig({
     // They bound how long a failure takes; side by side, each has a part of the machine.
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A test that failed by chance on a loaded machine gets one more try there, and the report says which did.
+    retry: process.env["CI"] ? 1 : 0,
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
     projects: [
       {

@@ -130,11 +130,17 @@ test("a watch outlives a restart of the orchestrator", async () => {
     env: env(),
   });
   const end = ended(watch);
-  await new Promise<void>((resolve) => {
-    watch.stdout?.on("data", (chunk) => String(chunk).includes("sleep") && resolve());
+  const asleep = new Promise<"asleep">((resolve) => {
+    let shown = "";
+    watch.stdout?.on("data", (chunk) => {
+      shown += chunk;
+      if (shown.includes("sleep")) resolve("asleep");
+    });
   });
+  expect(await Promise.race([asleep, end])).toBe("asleep");
   await stop(before.child, "SIGKILL");
   const after = startDev();
+  await after.printed("aiki ready");
   const { code, stdout } = await end;
   expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining("Hello, Ada!") });
   expect(await stop(after.child, "SIGTERM")).toBe(0);
