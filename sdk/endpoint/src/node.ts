@@ -1,9 +1,8 @@
 /** Between Node's request and response and the endpoint: for Express and for the pages router of Next.js. */
-import { LIMITS } from "@aikirun/protocol";
+import { concatBytes, LIMITS } from "@aikirun/protocol";
 import type { EndpointAnswer } from "./answer.js";
 import type { EndpointRequest, RawBody } from "./request.js";
 import type { Serve } from "./serve.js";
-import { concatBytes } from "./web.js";
 
 /** As much of `http.IncomingMessage` as is used here; the package must build without Node's types. */
 export interface NodeRequest {

@@ -1,5 +1,5 @@
 /** Between the Fetch standard and the endpoint: for every runtime and framework that speaks `Request -> Response`. */
-import { LIMITS } from "@aikirun/protocol";
+import { concatBytes, LIMITS } from "@aikirun/protocol";
 import type { EndpointAnswer } from "./answer.js";
 import type { EndpointRequest, RawBody } from "./request.js";
 
@@ -66,14 +66,4 @@ async function readStream(stream: ReadableStream<Uint8Array> | null): Promise<Ra
   }
   await reader.cancel();
   return { type: "tooLarge" };
-}
-
-export function concatBytes(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
 }

@@ -1,5 +1,6 @@
 export * from "./api.js";
 export * from "./base64url.js";
+export * from "./bytes.js";
 export * from "./callback.js";
 export * from "./canonical.js";
 export * from "./checkpoint.js";

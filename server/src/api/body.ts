@@ -1,5 +1,5 @@
 /** Reads a request's body within its bounds: bytes before parsing, depth before parsing, then the schema. */
-import { AikiError, type Command, type JsonValue, jsonTextDepth, LIMITS } from "@aikirun/protocol";
+import { AikiError, type Command, concatBytes, type JsonValue, jsonTextDepth, LIMITS } from "@aikirun/protocol";
 import type { z } from "zod";
 
 /** Nesting of a body that is parsed at all. Each payload in it has its own bound, so that one spoils no other. */
@@ -43,13 +43,7 @@ async function readBytes(request: Request, length: string | null): Promise<Uint8
     if (bytes > LIMITS.bodyBytes) throw tooLarge();
     chunks.push(chunk);
   }
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
+  return concatBytes(chunks, bytes);
 }
 
 function decode(bytes: Uint8Array): string {

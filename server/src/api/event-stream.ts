@@ -8,7 +8,11 @@ const AGAIN_MS = 2_000;
 /** A comment, which a reader passes over. */
 const STILL_HERE = ": still here\n\n";
 
-let open = 0;
+/** A runtime that drops a request may tell nobody. A reader that lives asks for more whenever it was kept alive. */
+const FORGOTTEN_MS = 4 * KEEP_ALIVE_MS;
+
+/** Streams that are open, and when their readers last asked for more. */
+const open = new Map<AbortController, number>();
 
 export interface Following {
   readonly signal: AbortSignal;
@@ -25,21 +29,23 @@ export function eventStream(
   events: (signal: AbortSignal) => AsyncGenerator<string | undefined>,
   { signal, allowed }: Following,
 ): Response {
-  if (open >= LIMITS.streams) throw tooMany();
-  open += 1;
+  if (open.size >= LIMITS.streams) forgetDropped();
+  if (open.size >= LIMITS.streams) throw tooMany();
   const gone = new AbortController();
+  open.set(gone, performance.now());
   const stop = () => gone.abort();
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   const written = kept(events(gone.signal), allowed);
   const over = () => {
     signal.removeEventListener("abort", stop);
-    open -= 1;
+    open.delete(gone);
   };
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(encoder.encode(`retry: ${AGAIN_MS}\n\n`)),
     async pull(controller) {
+      if (open.has(gone)) open.set(gone, performance.now());
       const next = await written.next().catch((error: unknown) => {
         over();
         throw error;
@@ -62,6 +68,15 @@ export function eventStream(
     "x-content-type-options": "nosniff",
   };
   return new Response(body, { headers });
+}
+
+function forgetDropped(): void {
+  const before = performance.now() - FORGOTTEN_MS;
+  for (const [gone, askedAt] of open) {
+    if (askedAt > before) continue;
+    open.delete(gone);
+    gone.abort();
+  }
 }
 
 async function* kept(

@@ -1,23 +1,18 @@
 /** What one process sees of its runs, on the way to the store: a host says when it is written down. */
 import type { TerminalStatus } from "@aikirun/protocol";
 import type { NotedPush } from "../core/run.js";
-import type { PushStore, RunStore, StatsStore } from "../store/port.js";
+import type { PushStore } from "../store/port.js";
 import type { Observer } from "./observer.js";
 import { PushLog } from "./push-log.js";
-import { Tally } from "./tally.js";
-
-/** What it writes to, in the end. */
-export type ObservationStore = Pick<RunStore, "now"> &
-  Pick<PushStore, "notePushes"> &
-  Pick<StatsStore, "addMinutes" | "countDue">;
+import { Tally, type TallyStore } from "./tally.js";
 
 export class Observation implements Observer {
   readonly #tally: Tally;
-  readonly #pushes: PushLog;
+  readonly #pushes = new PushLog();
 
-  constructor(store: ObservationStore) {
-    this.#tally = new Tally({ store, now: () => store.now().latest });
-    this.#pushes = new PushLog(store);
+  /** `now` is the database's clock. */
+  constructor(now: () => number) {
+    this.#tally = new Tally(now);
   }
 
   started(ns: string, runs: number): void {
@@ -41,11 +36,11 @@ export class Observation implements Observer {
   }
 
   /** Both throw `StoreUnavailable`: what was not written waits for the next time. */
-  flushPushes(): Promise<void> {
-    return this.#pushes.flush();
+  flushPushes(store: Pick<PushStore, "notePushes">): Promise<void> {
+    return this.#pushes.flush(store);
   }
 
-  flushCounts(): Promise<void> {
-    return this.#tally.flush();
+  flushCounts(store: TallyStore): Promise<void> {
+    return this.#tally.flush(store);
   }
 }

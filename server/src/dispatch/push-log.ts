@@ -13,13 +13,8 @@ const MOST_TOGETHER = 500;
 const MESSAGE_CHARS = 1_000;
 
 export class PushLog {
-  readonly #store: Pick<PushStore, "notePushes">;
   #waiting: NotedPush[] = [];
   #writing: Promise<void> | undefined;
-
-  constructor(store: Pick<PushStore, "notePushes">) {
-    this.#store = store;
-  }
 
   add(push: NotedPush): void {
     const { message } = push;
@@ -28,19 +23,19 @@ export class PushLog {
   }
 
   /** Writes what waits. Throws `StoreUnavailable`: it waits for the next time. */
-  flush(): Promise<void> {
-    this.#writing ??= this.#write().finally(() => {
+  flush(store: Pick<PushStore, "notePushes">): Promise<void> {
+    this.#writing ??= this.#write(store).finally(() => {
       this.#writing = undefined;
     });
     return this.#writing;
   }
 
-  async #write(): Promise<void> {
+  async #write(store: Pick<PushStore, "notePushes">): Promise<void> {
     while (this.#waiting.length > 0) {
       const some = this.#waiting.slice(0, MOST_TOGETHER);
       this.#waiting = this.#waiting.slice(some.length);
       try {
-        await this.#store.notePushes(lastOfEach(some));
+        await store.notePushes(lastOfEach(some));
       } catch (error) {
         this.#waiting = [...some, ...this.#waiting];
         throw error;

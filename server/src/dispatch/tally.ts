@@ -17,21 +17,18 @@ const MOST_DUE = 100_000;
 
 type Counting<Row> = { -readonly [Name in keyof Row]: Row[Name] };
 
-export interface TallyOptions {
-  readonly store: Pick<StatsStore, "addMinutes" | "countDue">;
-  /** The database's clock. */
-  readonly now: () => number;
-}
+export type TallyStore = Pick<StatsStore, "addMinutes" | "countDue">;
 
 export class Tally implements Omit<Observer, "noted"> {
-  readonly #options: TallyOptions;
+  /** The database's clock. */
+  readonly #now: () => number;
   #minutes = new Map<string, Counting<Minute>>();
   #endpoints = new Map<string, Counting<EndpointMinute>>();
   #flushing: Promise<void> | undefined;
   #batches: [Minute[], EndpointMinute[]][] = [];
 
-  constructor(options: TallyOptions) {
-    this.#options = options;
+  constructor(now: () => number) {
+    this.#now = now;
   }
 
   started(ns: string, runs: number): void {
@@ -56,15 +53,14 @@ export class Tally implements Omit<Observer, "noted"> {
   }
 
   /** Looks how much is due, and writes all down. Throws `StoreUnavailable`: what was counted is kept for the next time. */
-  flush(): Promise<void> {
-    this.#flushing ??= this.#flush().finally(() => {
+  flush(store: TallyStore): Promise<void> {
+    this.#flushing ??= this.#flush(store).finally(() => {
       this.#flushing = undefined;
     });
     return this.#flushing;
   }
 
-  async #flush(): Promise<void> {
-    const { store } = this.#options;
+  async #flush(store: TallyStore): Promise<void> {
     for (const { ns, due } of await store.countDue(MOST_DUE)) {
       const minute = this.#minute(ns);
       minute.backlog = Math.max(minute.backlog, due);
@@ -99,6 +95,6 @@ export class Tally implements Omit<Observer, "noted"> {
   }
 
   #at(): number {
-    return Math.floor(this.#options.now() / MINUTE_MS) * MINUTE_MS;
+    return Math.floor(this.#now() / MINUTE_MS) * MINUTE_MS;
   }
 }

@@ -4,9 +4,10 @@
  */
 import { Agent, type Dispatcher, Pool } from "undici";
 import type { Exchange, Exchanged, ExchangeRequest } from "../egress/exchange.js";
+import { brokenAnswer, calledOff, notAsked, notUtf8, timeUp, tooLong, unreadable } from "../egress/failures.js";
 import type { EgressPolicy } from "../egress/policy.js";
-import { brokenAnswer, brokenRequest, failed } from "./exchange-failure.js";
 import { guardedConnector, type Resolve } from "./guarded-connector.js";
+import { brokenRequest } from "./node-failure.js";
 
 const MAX_HEADER_BYTES = 16 * 1024;
 
@@ -38,7 +39,7 @@ export function nodeExchange(options: NodeExchangeOptions): Exchange {
 }
 
 function post(agent: Agent, request: ExchangeRequest, done: (exchanged: Exchanged) => void): void {
-  if (request.signal.aborted) return done(failed("ABORTED", "was not asked: the push was called off", false));
+  if (request.signal.aborted) return done(notAsked);
   const { origin, pathname, search } = new URL(request.url);
   const { headers, body } = request;
   agent.dispatch({ origin, path: pathname + search, method: "POST", headers, body }, new Posting(request, done));
@@ -62,7 +63,7 @@ class Posting implements Dispatcher.DispatchHandler {
   constructor(request: ExchangeRequest, done: (exchanged: Exchanged) => void) {
     this.#request = request;
     this.#done = done;
-    this.#timer = setTimeout(() => this.#timeUp(), request.totalMs);
+    this.#timer = setTimeout(() => this.#giveUp(timeUp(request)), request.totalMs);
     request.signal.addEventListener("abort", this.#calledOff, { once: true });
   }
 
@@ -75,13 +76,9 @@ class Posting implements Dispatcher.DispatchHandler {
   onResponseStart(_: unknown, status: number, received: Received): void {
     // An interim answer (RFC 9110 section 15.2): the real one follows.
     if (status < 200 || this.#settled) return;
-    const { maxAnswerBytes } = this.#request;
     const headers = plainHeaders(received);
-    const encoding = headers["content-encoding"];
-    if (encoding && encoding !== "identity") {
-      return this.#refuse(`answered with content-encoding ${encoding}, though only identity was accepted`);
-    }
-    if (Number(headers["content-length"] ?? 0) > maxAnswerBytes) return this.#refuse(tooLong(maxAnswerBytes));
+    const refusal = unreadable(headers, this.#request);
+    if (refusal) return this.#giveUp(refusal);
     this.#status = status;
     this.#headers = headers;
   }
@@ -90,7 +87,7 @@ class Posting implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     const { maxAnswerBytes } = this.#request;
     this.#bytes += chunk.byteLength;
-    if (this.#bytes > maxAnswerBytes) return this.#refuse(tooLong(maxAnswerBytes));
+    if (this.#bytes > maxAnswerBytes) return this.#giveUp(tooLong(maxAnswerBytes));
     this.#chunks.push(chunk);
   }
 
@@ -101,7 +98,7 @@ class Posting implements Dispatcher.DispatchHandler {
     try {
       body = utf8.decode(whole);
     } catch {
-      return this.#settle(failed("BAD_ANSWER", "answered with bytes that are not UTF-8", true));
+      return this.#settle(notUtf8);
     }
     this.#settle({ type: "answered", status: this.#status, headers: this.#headers ?? {}, body });
   }
@@ -110,16 +107,7 @@ class Posting implements Dispatcher.DispatchHandler {
     this.#settle(this.#headers ? brokenAnswer(this.#headers["content-length"]) : brokenRequest(error));
   }
 
-  readonly #calledOff = () => this.#giveUp(failed("ABORTED", "did not answer before the push was called off", true));
-
-  #timeUp(): void {
-    const detail = `did not answer within ${this.#request.totalMs / 1000} s`;
-    this.#giveUp(failed("ENDPOINT_TIMEOUT", detail, true));
-  }
-
-  #refuse(detail: string): void {
-    this.#giveUp(failed("BAD_ANSWER", detail, true));
-  }
+  readonly #calledOff = () => this.#giveUp(calledOff);
 
   /** Destroys the connection: what is left of the answer is neither read nor waited for. */
   #giveUp(exchanged: Exchanged): void {
@@ -138,10 +126,6 @@ class Posting implements Dispatcher.DispatchHandler {
 
 /** For undici alone: nobody sees it, and a stack trace per push would cost. */
 const GIVEN_UP = new Error("the push was given up");
-
-function tooLong(maxBytes: number): string {
-  return `answered with more than ${maxBytes.toLocaleString("en-US")} bytes`;
-}
 
 type Received = Readonly<Record<string, string | readonly string[] | undefined>>;
 

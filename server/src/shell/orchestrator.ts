@@ -50,7 +50,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
   const now = Date.now;
   const dev = parts.auth === undefined;
   const metrics = new Metrics();
-  const observation = new Observation(store);
+  const observation = new Observation(() => store.now().latest);
   const woken = () => dispatcher.wake();
   const { endpoints, describe, delivery, ...assembled } = assemble(parts, {
     epoch: await store.epoch(),
@@ -134,8 +134,8 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       };
       tasks.push(every(REFRESH_ENDPOINTS_MS, readEndpoints, failed("the endpoints")));
       tasks.push(every(REFRESH_KEYS_MS, () => signingKeys.refresh(), failed("the signing keys")));
-      tasks.push(every(FLUSH_PUSHES_MS, () => observation.flushPushes(), failed("pushes")));
-      tasks.push(every(FLUSH_COUNTS_MS, () => observation.flushCounts(), failed("statistics")));
+      tasks.push(every(FLUSH_PUSHES_MS, () => observation.flushPushes(store), failed("pushes")));
+      tasks.push(every(FLUSH_COUNTS_MS, () => observation.flushCounts(store), failed("statistics")));
     },
     async stop(graceMs) {
       for (const cancel of tasks) cancel();
@@ -143,7 +143,7 @@ export async function orchestrator(parts: OrchestratorParts): Promise<Orchestrat
       health.stop();
       await schedules.stop();
       await dispatcher.stop(graceMs);
-      await Promise.allSettled([observation.flushPushes(), observation.flushCounts()]);
+      await Promise.allSettled([observation.flushPushes(store), observation.flushCounts(store)]);
     },
   };
 }

@@ -31,24 +31,24 @@ function failing() {
   const passes = (ms: number) => {
     now += ms;
   };
-  return { store, state, passes, observation: new Observation(flaky) };
+  return { store, flaky, state, passes, observation: new Observation(() => now) };
 }
 
 it("keeps what it counted while the store is away, each minute as it was, and counts nothing twice", async () => {
-  const { store, state, passes, observation } = failing();
+  const { store, flaky, state, passes, observation } = failing();
   state.away = true;
   observation.started("default", 2);
   observation.ended("default", "failed");
   observation.pushed("default", "ep", true, 30);
-  await expect(observation.flushCounts()).rejects.toThrow(StoreUnavailable);
+  await expect(observation.flushCounts(flaky)).rejects.toThrow(StoreUnavailable);
   observation.started("default", 1);
   passes(MINUTE);
   observation.ended("default", "completed");
   observation.firstPushed("default", 4);
-  await expect(observation.flushCounts()).rejects.toThrow(StoreUnavailable);
+  await expect(observation.flushCounts(flaky)).rejects.toThrow(StoreUnavailable);
   state.away = false;
-  await Promise.all([observation.flushCounts(), observation.flushCounts()]);
-  await observation.flushCounts();
+  await Promise.all([observation.flushCounts(flaky), observation.flushCounts(flaky)]);
+  await observation.flushCounts(flaky);
   const minutes = await store.readMinutes("default", { from: 0, to: 100 * MINUTE }, MINUTE);
   expect(minutes).toMatchObject([
     { at: 10 * MINUTE, started: 3, failed: 1, completed: 0, pushesFailed: 1, pushed: { sumMs: 30 } },
@@ -59,19 +59,19 @@ it("keeps what it counted while the store is away, each minute as it was, and co
 });
 
 it("keeps pushes while the store is away, the newest when there are too many, with a bounded message", async () => {
-  const { store, state, observation } = failing();
+  const { store, flaky, state, observation } = failing();
   const run = { ns: "default", id: newId("run"), workflow: "w", version: "1", input: undefined, reference: undefined };
   const facts = { ...run, retry: undefined, timeoutMs: undefined, pool: undefined, parent: undefined };
   await store.start({ facts, requestHash: "h", conflictPolicy: "error", trigger: undefined }, undefined);
   state.away = true;
   const first = push(run.id);
   observation.noted(first);
-  await expect(observation.flushPushes()).rejects.toThrow(StoreUnavailable);
+  await expect(observation.flushPushes(flaky)).rejects.toThrow(StoreUnavailable);
   for (let i = 0; i < 20_000; i++) observation.noted(push(newId("run")));
   const last = push(run.id);
   observation.noted(last);
   state.away = false;
-  await observation.flushPushes();
+  await observation.flushPushes(flaky);
   const kept = await store.listPushes("default", run.id);
   expect(kept.map(({ push: { id } }) => id)).toEqual([last.push.id]);
   expect(kept[0]?.message).toHaveLength(1_000);

@@ -41,7 +41,8 @@ export async function newDatabase(socket: string, options: DatabaseOptions = {})
   };
 }
 
-async function once(url: string, sql: string): Promise<void> {
+/** Runs one command on a connection of its own. */
+export async function once(url: string, sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

@@ -3,10 +3,10 @@
  * names one that runs already, of another version perhaps: a superuser's URL, on whose server databases are made and dropped.
  */
 import { randomBytes } from "node:crypto";
-import pg from "pg";
 import { startEmbeddedPostgres } from "../../src/shell/embedded-postgres.js";
 import { readMigrations } from "../../src/shell/migrations.js";
 import { migrate } from "../../src/store/postgres/migrate.js";
+import { once } from "./new-database.js";
 import { onDemand, type Started } from "./on-demand.js";
 
 interface Provider {
@@ -29,20 +29,10 @@ async function startForTests(folder: string): Promise<Started<string>> {
 
 async function borrow(server: string): Promise<Started<string>> {
   const name = `test_template_${randomBytes(8).toString("hex")}`;
-  await tell(server, `CREATE DATABASE ${name}`);
+  await once(server, `CREATE DATABASE ${name}`);
   const url = server.replace(/[^/]*$/, name);
   await migrate(url, await readMigrations());
-  return { value: url, close: () => tell(server, `DROP DATABASE ${name} WITH (FORCE)`) };
-}
-
-async function tell(url: string, command: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(command);
-  } finally {
-    await client.end();
-  }
+  return { value: url, close: () => once(server, `DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
 declare module "vitest" {

@@ -4,6 +4,7 @@ import { Field } from "./field.js";
 import { type Fault, faultsOf, type Schema, shapeOf } from "./json-schema.js";
 import { SchemaForm } from "./schema-form.js";
 import styles from "./schema-form.module.css";
+import { Switch } from "./switch.js";
 
 /** What somebody is typing: a value, or text that is none yet. */
 export interface Draft {
@@ -12,6 +13,12 @@ export interface Draft {
   /** Why the text is no JSON. */
   readonly broken?: string;
 }
+
+const MODES = [
+  ["form", "Form"],
+  ["json", "JSON"],
+] as const;
+type Mode = (typeof MODES)[number][0];
 
 interface EditorProps {
   readonly label: string;
@@ -25,7 +32,7 @@ interface EditorProps {
 /** A form where a schema says what is wanted, and JSON for everything else; both show what is wrong while one types. */
 export function PayloadEditor({ label, schema, draft, change, reveal }: EditorProps) {
   const hasForm = schema !== undefined && shapeOf(schema, schema).type !== "any";
-  const [mode, setMode] = useState<"form" | "json">(hasForm ? "form" : "json");
+  const [mode, setMode] = useState<Mode>(hasForm ? "form" : "json");
   const [text, setText] = useState(() => textOf(draft.value));
   useFaults(schema, draft, change);
 
@@ -33,7 +40,7 @@ export function PayloadEditor({ label, schema, draft, change, reveal }: EditorPr
     setText(next);
     change(parse(next, draft));
   };
-  const switchTo = (next: "form" | "json") => {
+  const switchTo = (next: Mode) => {
     setText(textOf(draft.value));
     setMode(next);
   };
@@ -42,16 +49,7 @@ export function PayloadEditor({ label, schema, draft, change, reveal }: EditorPr
   const loose = onForm ? told.filter(({ path }) => path === "") : told;
   return (
     <div className={styles["editor"]}>
-      {hasForm && (
-        <div className={styles["modes"]}>
-          <button type="button" aria-pressed={onForm} onClick={() => switchTo("form")}>
-            Form
-          </button>
-          <button type="button" aria-pressed={!onForm} onClick={() => switchTo("json")}>
-            JSON
-          </button>
-        </div>
-      )}
+      {hasForm && <Switch choices={MODES} chosen={onForm ? "form" : "json"} choose={switchTo} />}
       {onForm ? (
         <SchemaForm
           schema={schema}

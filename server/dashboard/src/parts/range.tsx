@@ -1,4 +1,4 @@
-import styles from "./range.module.css";
+import { Switch } from "./switch.js";
 
 const HOUR_MS = 3_600_000;
 const RANGES = { "1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS } as const;
@@ -15,13 +15,5 @@ export function RangeSwitch({
   readonly value?: string | undefined;
   readonly choose: (name: string) => void;
 }) {
-  return (
-    <span className={styles["range"]}>
-      {Object.keys(RANGES).map((name) => (
-        <button key={name} type="button" aria-pressed={name === value} onClick={() => choose(name)}>
-          {name}
-        </button>
-      ))}
-    </span>
-  );
+  return <Switch choices={Object.keys(RANGES).map((name) => [name, name])} chosen={value} choose={choose} />;
 }

@@ -5,7 +5,7 @@ import { Health } from "../../dispatch/health.js";
 import type { Doubt } from "../../dispatch/push.js";
 import { fireSchedules } from "../../dispatch/schedules.js";
 import type { Bindings } from "./bindings.js";
-import { isolateOf } from "./isolate.js";
+import { isolateOf, writeDownSoon } from "./isolate.js";
 import { runObject, sweep, wakeRuns } from "./objects.js";
 import { log, openWorkplace, type Workplace } from "./workplace.js";
 
@@ -46,12 +46,13 @@ export class ClockObject extends DurableObject<Bindings> {
 
   async #fire(): Promise<void> {
     try {
-      const { store } = await this.#open();
+      const { store, isolate } = await this.#open();
       const next = await fireSchedules({
         store,
         fired: (firing) => this.ctx.waitUntil(tellFired(this.env, firing)),
         onError: (error, schedule) => log.error("a schedule could not be fired", { schedule, reason: String(error) }),
       });
+      writeDownSoon(isolate, (work) => this.ctx.waitUntil(work));
       // A schedule that is due by now, and not yet by the database's clock, is looked at again at once.
       if (next !== undefined) await this.#ringAt(Date.now() + Math.max(1, next - store.now().earliest));
     } catch {
@@ -94,6 +95,7 @@ export class ClockObject extends DurableObject<Bindings> {
 
 /** What a fire has made due. */
 export async function tellFired(env: Bindings, { ns, runIds, cancels }: Firing): Promise<void> {
+  isolateOf(env).observing.started(ns, runIds.length);
   await wakeRuns(env, { ns, runIds });
   if (cancels !== undefined) await runObject(env, ns, cancels).cancelSent(ns, cancels);
 }

@@ -34,7 +34,7 @@ export class Isolate {
   readonly registrations = new Map<string, number[]>();
   readonly doubted = new Map<string, number>();
   readonly failedSignIns = new FailedSignIns(Date.now);
-  readonly observing = new Observing(() => this.#clock.now());
+  readonly observing = new Observing(() => this.#clock.now().latest);
   readonly #clock = new DatabaseClock(() => performance.now());
   readonly #room: Room;
   /** Absent: every invocation ends with its step. */

@@ -1,26 +1,30 @@
 /** What one isolate has seen of runs: collected by all that lives in it, written down by whoever comes by with a store. */
-import { Observation, type ObservationStore } from "../../dispatch/observation.js";
+import { Observation } from "../../dispatch/observation.js";
 import type { Observer } from "../../dispatch/observer.js";
 import { type Store, StoreUnavailable } from "../../store/port.js";
 
 const EVERY_MS = 10_000;
+/** What waits while the store is away: so many spans of ten seconds. The oldest are forgotten first. */
+const MOST_UNWRITTEN = 30;
 
 export class Observing implements Observer {
-  readonly #now: ObservationStore["now"];
-  #collected: { readonly observation: Observation; store: Store | undefined };
+  readonly #now: () => number;
+  #observation: Observation;
+  #unwritten: Observation[] = [];
   #flushedAt = Number.NEGATIVE_INFINITY;
   #dueAt = Number.NEGATIVE_INFINITY;
 
-  constructor(now: ObservationStore["now"]) {
+  /** `now` is the database's clock. */
+  constructor(now: () => number) {
     this.#now = now;
-    this.#collected = this.#collect();
+    this.#observation = new Observation(now);
   }
 
-  started: Observer["started"] = (...seen) => this.#collected.observation.started(...seen);
-  ended: Observer["ended"] = (...seen) => this.#collected.observation.ended(...seen);
-  firstPushed: Observer["firstPushed"] = (...seen) => this.#collected.observation.firstPushed(...seen);
-  pushed: Observer["pushed"] = (...seen) => this.#collected.observation.pushed(...seen);
-  noted: Observer["noted"] = (...seen) => this.#collected.observation.noted(...seen);
+  started: Observer["started"] = (...seen) => this.#observation.started(...seen);
+  ended: Observer["ended"] = (...seen) => this.#observation.ended(...seen);
+  firstPushed: Observer["firstPushed"] = (...seen) => this.#observation.firstPushed(...seen);
+  pushed: Observer["pushed"] = (...seen) => this.#observation.pushed(...seen);
+  noted: Observer["noted"] = (...seen) => this.#observation.noted(...seen);
 
   /** Writes it down, now or in a moment, unless somebody else of this isolate does. */
   flushSoon(openStore: () => Promise<Store>, defer: (work: Promise<unknown>) => void): void {
@@ -35,33 +39,28 @@ export class Observing implements Observer {
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     this.#flushedAt = performance.now();
     // Whoever writes may be put away in the middle of it: nobody else waits for that.
-    const full = this.#collected;
-    this.#collected = this.#collect();
+    const writing = [...this.#unwritten, this.#observation];
+    this.#unwritten = [];
+    this.#observation = new Observation(this.#now);
     try {
-      full.store = await openStore();
-      await full.observation.flushPushes();
-      await full.observation.flushCounts();
+      const store = await openStore();
+      try {
+        await writeEach(writing, store);
+      } finally {
+        await store.close();
+      }
     } catch (error) {
+      this.#unwritten = [...writing, ...this.#unwritten].slice(-MOST_UNWRITTEN);
       if (!(error instanceof StoreUnavailable)) throw error;
-    } finally {
-      await full.store?.close();
     }
   }
+}
 
-  #collect(): { readonly observation: Observation; store: Store | undefined } {
-    const store = (): Store => {
-      if (!collected.store) throw new StoreUnavailable("Nobody writes this down just now.");
-      return collected.store;
-    };
-    const collected: { readonly observation: Observation; store: Store | undefined } = {
-      store: undefined,
-      observation: new Observation({
-        now: this.#now,
-        notePushes: async (pushes) => store().notePushes(pushes),
-        addMinutes: async (minutes, endpoints) => store().addMinutes(minutes, endpoints),
-        countDue: async (most) => store().countDue(most),
-      }),
-    };
-    return collected;
+/** Takes from `observations` what is written. */
+async function writeEach(observations: Observation[], store: Store): Promise<void> {
+  for (let next = observations[0]; next; next = observations[0]) {
+    await next.flushPushes(store);
+    await next.flushCounts(store);
+    observations.shift();
   }
 }

@@ -2,8 +2,19 @@
  * `Exchange` on Workers: `fetch`, which follows no redirect here. The runtime itself reaches no private network
  * (`global_fetch_strictly_public`); what a URL says by itself is judged before.
  */
-import { PROTOCOL_HEADER } from "@aikirun/protocol";
+import { concatBytes, PROTOCOL_HEADER } from "@aikirun/protocol";
 import type { Exchange, Exchanged, ExchangeFailure, ExchangeRequest } from "../../egress/exchange.js";
+import {
+  blockedAddress,
+  brokenAnswer,
+  calledOff,
+  failed,
+  notAsked,
+  notUtf8,
+  timeUp,
+  tooLong,
+  unreadable,
+} from "../../egress/failures.js";
 import { type EgressPolicy, judgeUrl } from "../../egress/policy.js";
 
 export function webExchange(policy: EgressPolicy): Exchange {
@@ -14,27 +25,24 @@ export function webExchange(policy: EgressPolicy): Exchange {
 }
 
 async function post(request: ExchangeRequest, policy: EgressPolicy): Promise<Exchanged> {
-  if (request.signal.aborted) return failed("ABORTED", "was not asked: the push was called off", false);
-  if (!judgeUrl(request.url, policy).ok) {
-    return failed("BLOCKED_ADDRESS", "leads to an address that pushes must not reach (AIKI_EGRESS_ALLOW)", false);
-  }
+  if (request.signal.aborted) return notAsked;
+  if (!judgeUrl(request.url, policy).ok) return blockedAddress;
   const giveUp = new AbortController();
   let why: Exchanged | undefined;
   const end = (outcome: Exchanged) => {
     why ??= outcome;
     giveUp.abort();
   };
-  const timeUp = `did not answer within ${request.totalMs / 1_000} s`;
-  const timer = setTimeout(() => end(failed("ENDPOINT_TIMEOUT", timeUp, true)), request.totalMs);
-  const calledOff = () => end(failed("ABORTED", "did not answer before the push was called off", true));
-  request.signal.addEventListener("abort", calledOff, { once: true });
+  const timer = setTimeout(() => end(timeUp(request)), request.totalMs);
+  const callOff = () => end(calledOff);
+  request.signal.addEventListener("abort", callOff, { once: true });
   try {
     return await exchange(request, giveUp.signal);
   } catch {
     return why ?? unconnected();
   } finally {
     clearTimeout(timer);
-    request.signal.removeEventListener("abort", calledOff);
+    request.signal.removeEventListener("abort", callOff);
     // What is left of an answer is neither read nor waited for.
     giveUp.abort();
   }
@@ -46,20 +54,17 @@ async function exchange(request: ExchangeRequest, signal: AbortSignal): Promise<
   const answered = Object.fromEntries(response.headers);
   const inFront = cloudflareFailure(response.status, answered);
   if (inFront) return inFront;
-  const encoding = answered["content-encoding"];
-  if (encoding && encoding !== "identity") {
-    return failed("BAD_ANSWER", `answered with content-encoding ${encoding}, though only identity was accepted`, true);
-  }
+  const refusal = unreadable(answered, request);
+  if (refusal) return refusal;
   const length = answered["content-length"];
-  if (Number(length ?? 0) > maxAnswerBytes) return tooLong(maxAnswerBytes);
   const whole = await readWithin(response, maxAnswerBytes, signal);
   if (whole === "too long") return tooLong(maxAnswerBytes);
-  if (whole === "broken" || (length !== undefined && whole.byteLength < Number(length))) return broken(length);
+  if (whole === "broken" || (length !== undefined && whole.byteLength < Number(length))) return brokenAnswer(length);
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(whole);
     return { type: "answered", status: response.status, headers: answered, body: text };
   } catch {
-    return failed("BAD_ANSWER", "answered with bytes that are not UTF-8", true);
+    return notUtf8;
   }
 }
 
@@ -84,13 +89,7 @@ async function readWithin(
     if (signal.aborted) throw error;
     return "broken";
   }
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
+  return concatBytes(chunks, bytes);
 }
 
 /**
@@ -116,17 +115,4 @@ function cloudflareFailure(status: number, headers: Readonly<Record<string, stri
 /** There was no answer at all. The runtime does not say why, nor whether the request had been sent. */
 function unconnected(): Exchanged {
   return failed("CONNECTION_LOST", "could not be reached, or closed the connection before it answered", true);
-}
-
-function broken(length: string | undefined): Exchanged {
-  if (length === undefined) return failed("CONNECTION_LOST", "closed the connection in the middle of its answer", true);
-  return failed("BODY_TRUNCATED", `announced ${length} bytes and closed the connection before sending them`, true);
-}
-
-function tooLong(maxBytes: number): Exchanged {
-  return failed("BAD_ANSWER", `answered with more than ${maxBytes.toLocaleString("en-US")} bytes`, true);
-}
-
-function failed(code: ExchangeFailure, detail: string, sent: boolean): Exchanged {
-  return { type: "failed", code, detail, sent };
 }

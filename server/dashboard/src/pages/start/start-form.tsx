@@ -13,7 +13,7 @@ import { Panel } from "../../parts/panel.js";
 import { type Draft, PayloadEditor } from "../../parts/payload-editor.js";
 import styles from "./start.module.css";
 
-interface StartFormProps {
+export interface Choice {
   readonly workflows: readonly {
     readonly name: string;
     readonly version: string;
@@ -22,6 +22,9 @@ interface StartFormProps {
   }[];
   readonly name: string;
   readonly version: string;
+}
+
+interface StartFormProps extends Choice {
   readonly schema: Schema | undefined;
   readonly first: JsonValue | undefined;
 }
@@ -79,7 +82,7 @@ export function StartForm({ workflows, name, version, schema, first }: StartForm
   );
 }
 
-function Version({ workflows, name, version }: Pick<StartFormProps, "workflows" | "name" | "version">) {
+function Version({ workflows, name, version }: Choice) {
   const navigate = useNavigate({ from: "/start" });
   const names = [...new Set([name, ...workflows.map((one) => one.name)])].sort();
   const versions = workflows.filter((one) => one.name === name);

@@ -5,7 +5,7 @@ import { runQuery, workflowQuery, workflowsQuery } from "../../api/queries.js";
 import { startValue } from "../../parts/json-schema.js";
 import { Empty, Loading, Problem } from "../../parts/notice.js";
 import { PageHead, Panel } from "../../parts/panel.js";
-import { StartForm } from "./start-form.js";
+import { type Choice, StartForm } from "./start-form.js";
 
 export function Start() {
   const search = useSearch({ from: "/inside/start" });
@@ -40,35 +40,12 @@ export function Start() {
 }
 
 /** Waits for what the form begins with: the schema, and the input of the run that is to be repeated. */
-function Prepared({
-  workflows,
-  name,
-  version,
-  from,
-}: {
-  readonly workflows: readonly {
-    readonly name: string;
-    readonly version: string;
-    readonly endpoint?: string | undefined;
-    readonly workers: number;
-  }[];
-  readonly name: string;
-  readonly version: string;
-  readonly from: string | undefined;
-}) {
+function Prepared({ from, ...choice }: Choice & { readonly from: string | undefined }) {
+  const { name, version } = choice;
   const detail = useQuery(workflowQuery(name, version));
   const example = useQuery({ ...runQuery(from ?? ""), enabled: from !== undefined });
   if (detail.isPending || (from !== undefined && example.isPending)) return <Loading what="Loading the workflow" />;
   const schema = detail.data?.input;
   const first = example.data ? example.data.input : schema && startValue(schema, schema);
-  return (
-    <StartForm
-      key={`${name}@${version} ${from}`}
-      workflows={workflows}
-      name={name}
-      version={version}
-      schema={schema}
-      first={first}
-    />
-  );
+  return <StartForm key={`${name}@${version} ${from}`} {...choice} schema={schema} first={first} />;
 }

@@ -1,17 +1,8 @@
-/** Why an exchange failed, told from what undici and the system threw. */
+/** Why there was no answer, told from what undici and the system threw. */
 import { errors } from "undici";
 import type { Exchanged, ExchangeFailure } from "../egress/exchange.js";
+import { blockedAddress, failed } from "../egress/failures.js";
 import { BlockedAddress } from "./guarded-connector.js";
-
-export function failed(code: ExchangeFailure, detail: string, sent: boolean): Exchanged {
-  return { type: "failed", code, detail, sent };
-}
-
-/** The connection ended in the middle of an answer that announced `length` bytes, or did not say how many. */
-export function brokenAnswer(length: string | undefined): Exchanged {
-  if (length === undefined) return failed("CONNECTION_LOST", "closed the connection in the middle of its answer", true);
-  return failed("BODY_TRUNCATED", `announced ${length} bytes and closed the connection before sending them`, true);
-}
 
 const NO_CONNECTION: Readonly<Record<string, readonly [ExchangeFailure, string]>> = {
   ECONNREFUSED: ["CONNECTION_REFUSED", "refused the connection"],
@@ -22,13 +13,12 @@ const NO_CONNECTION: Readonly<Record<string, readonly [ExchangeFailure, string]>
   ETIMEDOUT: ["CONNECTION_REFUSED", "did not accept a connection in time"],
   ENOTFOUND: ["DNS_FAILED", "has a host name that does not resolve"],
   EAI_AGAIN: ["DNS_FAILED", "has a host name that the name server did not answer for"],
-  BLOCKED_ADDRESS: ["BLOCKED_ADDRESS", "leads to an address that pushes must not reach (AIKI_EGRESS_ALLOW)"],
 };
 
 /** There was no answer at all. */
 export function brokenRequest(error: unknown): Exchanged {
   const cause = firstCause(error);
-  if (cause instanceof BlockedAddress) return unconnected("BLOCKED_ADDRESS");
+  if (cause instanceof BlockedAddress) return blockedAddress;
   const code = errorCode(cause);
   if (code in NO_CONNECTION && (code !== "ETIMEDOUT" || failedToConnect(cause))) return unconnected(code);
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)|_CERT/.test(code)) {
