@@ -3,13 +3,14 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { ClosingLine } from "./test/closing-line.js";
 import { longTests } from "./test/long.js";
+import { LongestFirst } from "./test/longest-first.js";
 import { filesOf, nameOf, places } from "./test/semantics/modes.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Files side by side: most of a test's time is spent waiting for timers and other processes. */
 const SIDE_BY_SIDE = 3;
-/** Files that start whole trees of programs, two at a time. */
+/** Files that start whole trees of programs: after the others, whose tests are quicker without them. */
 const PROGRAMS = [
   "test/{chaos,cloudflare,dashboard,demo,packages,product,server,source-document,workerd,workers}/**/*.test.ts",
 ];
@@ -48,6 +49,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // A test that failed by chance on a loaded machine gets one more try there, and the report says which did.
     retry: process.env["CI"] ? 1 : 0,
+    sequence: { sequencer: LongestFirst },
     reporters: process.env["CI"] ? ["default", new ClosingLine()] : ["default"],
     projects: [
       {
@@ -70,7 +72,13 @@ export default defineConfig({
       })),
       {
         extends: true,
-        test: { name: "programs", include: PROGRAMS, exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: {
+          name: "programs",
+          include: PROGRAMS,
+          exclude: ALONE,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 1 },
+        },
       },
       // The page is the same on both hosts, so that the second waits for the long run.
       ...(longTests
