@@ -4,6 +4,10 @@ export function median(samples: readonly number[]): number {
   return percentile(samples, 50);
 }
 
+export function mean(samples: readonly number[]): number {
+  return samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
+}
+
 /** The nearest-rank percentile. */
 export function percentile(samples: readonly number[], rank: number): number {
   const sorted = [...samples].sort((a, b) => a - b);

@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     const measured: Round[] = [];
     for (let round = 0; round <= rounds; round++) {
       process.stderr.write(round === 0 ? "warming up\n" : `round ${round} of ${rounds}\n`);
-      const one = await oneRound(stage, floor);
+      const one = await oneRound(stage, floor, postgres.url);
       if (round > 0) measured.push(one);
     }
     await floor.close();
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function oneRound({ aiki }: Stage, floor: Floors): Promise<Round> {
+async function oneRound({ aiki }: Stage, floor: Floors, databaseUrl: string): Promise<Round> {
   return {
     pushMs: await floor.pushMs(300),
     oneTask: await oneTask(aiki, 200),
@@ -75,7 +75,7 @@ async function oneRound({ aiki }: Stage, floor: Floors): Promise<Round> {
     fanOut: median(await repeat(10, () => fanOut(aiki, 100))),
     late: await lateness(aiki, 200, 1_000),
     wakeFloor: await floor.wakeMs(100),
-    wakes: await wakeUps(aiki, 100),
+    wakes: await wakeUps(aiki, databaseUrl, 100),
   };
 }
 

@@ -1,5 +1,6 @@
 /** W1 to W7: what a user waits for, measured from outside through the client. */
 import type { Client } from "@aikirun/client";
+import pg from "pg";
 import { concurrently, elapsedMs } from "./figures.js";
 import { parallelV1, sequentialV1, sleeperV1, waiterV1 } from "./workflows.js";
 
@@ -40,40 +41,71 @@ export async function fanOut(aiki: Client, tasks: number): Promise<number> {
 
 /**
  * W5: runs that each sleep `sleepMs`, all at once. How late each woke, in milliseconds by the database's clock, from the
- * instant that was promised to the commit that says so. Throws for one that woke early.
+ * instant that was promised to the commit that says so. Throws for one that woke early. Histories are read when all are
+ * over, so that nobody's reading keeps another from waking.
  */
 export async function lateness(aiki: Client, runs: number, sleepMs: number): Promise<number[]> {
-  const samples: number[] = [];
+  const ids: string[] = [];
   await concurrently(runs, runs, async () => {
     const handle = await sleeperV1.start(aiki, { sleepMs });
     const outcome = await handle.waitForStatus("completed", WAIT);
     if (!outcome.success) throw new Error(`run ${handle.id} did not complete: ${outcome.cause}`);
-    const { records } = await aiki.readHistory(handle.id);
+    ids.push(handle.id);
+  });
+  const samples: number[] = [];
+  for (const id of ids) {
+    const { records } = await aiki.readHistory(id);
     const asleep = records.find(({ value }) => value.state === "sleeping");
     const awake = records.find(({ kind, value }) => kind === "sleep" && value.state === "completed");
-    if (asleep?.value.state !== "sleeping" || !awake) throw new Error(`run ${handle.id} did not sleep`);
-    if (awake.at < asleep.value.wakeAt) throw new Error(`run ${handle.id} woke before its time`);
+    if (asleep?.value.state !== "sleeping" || !awake) throw new Error(`run ${id} did not sleep`);
+    if (awake.at < asleep.value.wakeAt) throw new Error(`run ${id} woke before its time`);
     samples.push(awake.at - asleep.value.wakeAt);
-  });
+  }
   return samples;
 }
 
-/** W6: a run waits for an event. From sending it to knowing that the run is complete, in milliseconds. */
-export async function wakeUps(aiki: Client, count: number): Promise<number[]> {
-  const samples: number[] = [];
+/** What it takes an event to wake its run, in milliseconds. */
+export interface WakeUps {
+  /** From sending it to knowing that the run is complete: two requests to the orchestrator more than `inside`. */
+  readonly outside: readonly number[];
+  /** From accepting it to ending the run, by the database's clock, which counts whole milliseconds. */
+  readonly inside: readonly number[];
+}
+
+/** W6: a run waits for an event, gets it and ends. */
+export async function wakeUps(aiki: Client, databaseUrl: string, count: number): Promise<WakeUps> {
+  const outside: number[] = [];
+  const ids: string[] = [];
   for (let i = 0; i < count; i++) {
     const handle = await waiterV1.start(aiki);
     while ((await handle.refresh()).waitsFor.length === 0);
     const ended = handle.waitForStatus("completed", WAIT);
-    samples.push(
+    outside.push(
       await elapsedMs(async () => {
         await handle.events.go.send();
         const outcome = await ended;
         if (!outcome.success) throw new Error(`run ${handle.id} did not complete: ${outcome.cause}`);
       }),
     );
+    ids.push(handle.id);
   }
-  return samples;
+  return { outside, inside: await acceptedToEnded(databaseUrl, ids) };
+}
+
+async function acceptedToEnded(databaseUrl: string, ids: readonly string[]): Promise<number[]> {
+  const database = new pg.Client({ connectionString: databaseUrl });
+  await database.connect();
+  try {
+    const { rows } = await database.query<{ ms: number }>(
+      `SELECT (r.ended_at - m.accepted_at)::int AS ms
+      FROM aiki.run r JOIN aiki.mailbox m ON m.ns = r.ns AND m.run_id = r.id WHERE r.id = ANY ($1)`,
+      [ids],
+    );
+    if (rows.length !== ids.length) throw new Error(`${rows.length} of ${ids.length} events were found`);
+    return rows.map(({ ms }) => ms);
+  } finally {
+    await database.end();
+  }
 }
 
 /** W7: starts runs that sleep for a day, and waits until all of them do. Gives the way to end them. */

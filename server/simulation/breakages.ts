@@ -42,7 +42,7 @@ export const BREAKAGES: readonly Breakage[] = [
       let serial = 0;
       return {
         ...verbs,
-        append: (message, most) => verbs.append({ ...message, eventId: `${message.eventId}/${++serial}` }, most),
+        append: (message, ...rest) => verbs.append({ ...message, eventId: `${message.eventId}/${++serial}` }, ...rest),
       };
     },
   },
@@ -51,10 +51,10 @@ export const BREAKAGES: readonly Breakage[] = [
     rule: "append",
     store: (verbs, rows) => ({
       ...verbs,
-      async append(message, most) {
+      async append(message, ...rest) {
         const row = rowOf(rows, message.ns, message.runId);
         const dueAt = row?.dueAt ?? null;
-        const outcome = await verbs.append(message, most);
+        const outcome = await verbs.append(message, ...rest);
         if (row && isLive(row)) row.dueAt = dueAt;
         return outcome;
       },

@@ -56,6 +56,48 @@ export const LEASE_BREAKAGES: readonly Breakage[] = [
     }),
   },
   {
+    name: "an event leases its run without the last record",
+    rule: "append",
+    store: (verbs) => ({
+      ...verbs,
+      async append(...appended) {
+        const outcome = await verbs.append(...appended);
+        if (outcome.type !== "appended" || !outcome.held) return outcome;
+        return { ...outcome, held: { ...outcome.held, records: outcome.held.records.slice(0, -1) } };
+      },
+    }),
+  },
+  {
+    name: "an event that leases its run keeps the generation",
+    rule: "gen + 1 for every claim",
+    store: (verbs, rows) => ({
+      ...verbs,
+      async append(...appended) {
+        const outcome = await verbs.append(...appended);
+        const held = outcome.type === "appended" ? outcome.held : undefined;
+        const row = held && rowOf(rows, held.facts.ns, held.facts.id);
+        if (!row) return outcome;
+        row.gen -= 1;
+        return { ...outcome, held: { ...held, fence: { ...held.fence, gen: row.gen } } };
+      },
+    }),
+  },
+  {
+    name: "an event leases its run whoever holds it",
+    rule: "append",
+    store: (verbs, rows) => ({
+      ...verbs,
+      append(message, maxQueued, leaseMs) {
+        const row = rowOf(rows, message.ns, message.runId);
+        if (row && isLive(row) && leaseMs !== undefined && row.leaseUntil !== null) {
+          row.leaseUntil = null;
+          row.status = "suspended";
+        }
+        return verbs.append(message, maxQueued, leaseMs);
+      },
+    }),
+  },
+  {
     name: "the lease of what is in nobody's memory outlasts the run's time",
     rule: "17",
     link: (link) => ({

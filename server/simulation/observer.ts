@@ -20,8 +20,8 @@ export function observed(store: RunStore, find: (ns: string, runId: string) => R
     nextDueAt: () => store.nextDueAt(),
     dueRuns: (limit) => store.dueRuns(limit),
     wakesAt: (ns, runId) => store.wakesAt(ns, runId),
-    async append(message, maxQueued) {
-      const outcome = await store.append(message, maxQueued);
+    async append(message, ...rest) {
+      const outcome = await store.append(message, ...rest);
       const accepted = outcome.type === "appended" || outcome.type === "duplicate";
       if (accepted && !find(message.ns, message.runId)?.eventIds.has(message.eventId)) {
         throw new Violation("ACK", `${message.eventId} was acknowledged and is not in the mailbox of ${message.runId}`);

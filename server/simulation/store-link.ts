@@ -52,7 +52,7 @@ export function storeLink(options: LinkOptions): RunStore & FiringStore {
       return { earliest: database + scheduler.now - receivedAt, latest: database + scheduler.now - sentAt };
     },
     start: (run, leaseMs) => call("start", () => store.start(run, leaseMs)),
-    append: (message, most) => call("append", () => store.append(message, most)),
+    append: (message, most, leaseMs) => call("append", () => store.append(message, most, leaseMs)),
     appendWhere: (where, message) => call("appendWhere", () => store.appendWhere(where, message)),
     claim: (limits) => call("claim", () => store.claim(limits)),
     load: (ns, id) => call("load", () => store.load(ns, id)),

@@ -141,9 +141,11 @@ export class Users {
     const { random, now } = this.#world;
     const eventId = newId("msg", now(), random.bytes(16));
     await ask(this.#world, async ({ store, dispatcher }) => {
-      await store.append({ ns: NS, runId, eventId, body }, MAX_QUEUED);
+      const leaseMs = body.kind === "event" && random.chance(0.6) ? dispatcher.leaseOfEvent() : undefined;
+      const outcome = await store.append({ ns: NS, runId, eventId, body }, MAX_QUEUED, leaseMs);
       if (body.kind === "cancel" && random.chance(0.5)) dispatcher.cancelSent(NS, runId);
-      if (random.chance(0.8)) dispatcher.wake();
+      if (outcome.type === "appended" && outcome.held) dispatcher.accept(outcome.held);
+      else if (random.chance(0.8)) dispatcher.wake();
     });
   }
 

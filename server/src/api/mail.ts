@@ -6,7 +6,7 @@ import type { Services } from "./services.js";
 
 export type Sent = Exclude<AppendOutcome, { type: "unknown" } | { type: "too_many_queued" }>;
 
-/** Appends and wakes. `eventId` absent: made here, and a retry of the request would be another message. */
+/** Appends and wakes: an event may bring its run along, ready to go on. `eventId` absent: made here, and a retry of the request would be another message. */
 export async function append(
   { store, dispatcher }: Services,
   ns: string,
@@ -14,8 +14,12 @@ export async function append(
   eventId: string | undefined,
   body: MessageBody,
 ): Promise<AppendOutcome> {
-  const outcome = await store.append({ ns, runId, eventId: eventId ?? newId("msg"), body }, LIMITS.queuedEvents);
-  if (outcome.type === "appended") dispatcher.wake({ ns, runIds: [runId] });
+  const leaseMs = body.kind === "event" ? dispatcher.leaseOfEvent() : undefined;
+  const message = { ns, runId, eventId: eventId ?? newId("msg"), body };
+  const outcome = await store.append(message, LIMITS.queuedEvents, leaseMs);
+  if (outcome.type !== "appended") return outcome;
+  if (outcome.held) dispatcher.accept(outcome.held);
+  else dispatcher.wake({ ns, runIds: [runId] });
   return outcome;
 }
 

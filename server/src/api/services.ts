@@ -20,6 +20,7 @@ export interface Services {
     Dispatcher,
     | "accept"
     | "hasRoom"
+    | "leaseOfEvent"
     | "holds"
     | "wake"
     | "wakeAt"

@@ -30,6 +30,11 @@ export interface DispatcherOptions {
 
 /** Of a run that was inserted leased. */
 const FIRST_GENERATION = 1;
+/**
+ * The first thing that is done with an event is to record it, which prolongs the lease. Where nobody knows that the event
+ * took the lease, because the acknowledgement was lost, the run waits no longer than this.
+ */
+const LEASE_OF_EVENT_MS = 2_000;
 /** How soon after a timer rang the store is asked for the next one. */
 const LOOK_AHEAD_MS = 50;
 /** A claim looks only so often for runs that are held: one right before a cancel may have been the last for a while. */
@@ -93,6 +98,11 @@ export class Dispatcher {
     return this.#state === "running" && this.#room() > 0;
   }
 
+  /** For how long an event may lease its run to this process, in milliseconds. Undefined: it has no room. */
+  leaseOfEvent(): number | undefined {
+    return this.hasRoom() ? Math.min(this.#shared.settings.leaseMs, LEASE_OF_EVENT_MS) : undefined;
+  }
+
   start(): void {
     if (this.#state !== "new") throw new Error("a dispatcher starts once");
     this.#state = "running";
@@ -100,7 +110,7 @@ export class Dispatcher {
     this.#armScan();
   }
 
-  /** Takes a run that was just inserted, leased to this process. */
+  /** Takes a run that was just leased to this process, by its start or by an event. */
   accept(run: LoadedRun): void {
     this.#holdings.accept(run);
   }

@@ -77,7 +77,7 @@ export class MemoryRuns implements RunStore, RunQueries {
     });
   }
 
-  async append(message: NewMessage, maxQueued: number): Promise<AppendOutcome> {
+  async append(message: NewMessage, maxQueued: number, leaseMs?: number): Promise<AppendOutcome> {
     return this.#statement("append", () => {
       const row = this.find(message.ns, message.runId);
       if (!row) return { type: "unknown" };
@@ -85,7 +85,12 @@ export class MemoryRuns implements RunStore, RunQueries {
       if (!isLive(row)) return { type: "ended", status: row.status };
       const waiting = row.mailSeq - row.seen + row.queued.length;
       if (message.body.kind === "event" && waiting >= maxQueued) return { type: "too_many_queued" };
-      return { type: "appended", n: receive(row, message.eventId, message.body, this.#clock()) };
+      const now = this.#clock();
+      const n = receive(row, message.eventId, message.body, now);
+      if (leaseMs === undefined || row.leaseUntil !== null || row.status !== "suspended")
+        return { type: "appended", n };
+      takeLease(row, this.#epoch(), now + leaseMs);
+      return { type: "appended", n, held: toLoaded(row, "suspended") };
     });
   }
 

@@ -51,7 +51,7 @@ export function runVerbs(runs: MemoryRuns): RunStore & RunQueries {
   return {
     now: () => runs.now(),
     start: (run, leaseMs) => runs.start(run, leaseMs),
-    append: (message, maxQueued) => runs.append(message, maxQueued),
+    append: (message, maxQueued, leaseMs) => runs.append(message, maxQueued, leaseMs),
     appendWhere: (where, message) => runs.appendWhere(where, message),
     claim: (limits) => runs.claim(limits),
     load: (ns, id) => runs.load(ns, id),

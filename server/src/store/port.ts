@@ -30,7 +30,8 @@ export type StartOutcome =
   | { readonly type: "id_conflict" };
 
 export type AppendOutcome =
-  | { readonly type: "appended"; readonly n: number }
+  /** `held` when nobody held the run, so that it is now leased to the caller. */
+  | { readonly type: "appended"; readonly n: number; readonly held?: LoadedRun }
   | { readonly type: "duplicate" }
   | { readonly type: "ended"; readonly status: RunStatus }
   | { readonly type: "unknown" }
@@ -77,8 +78,12 @@ export interface RunStore {
   /** Inserts a run. With `leaseMs`, already leased to the caller under generation 1. One statement. */
   start(run: NewRun, leaseMs: number | undefined): Promise<StartOutcome>;
 
-  /** Appends to a mailbox and makes the run due. `maxQueued` bounds unread plus queued messages. */
-  append(message: NewMessage, maxQueued: number): Promise<AppendOutcome>;
+  /**
+   * Appends to a mailbox and makes the run due. `maxQueued` bounds unread plus queued messages. With `leaseMs` a suspended
+   * run may come back leased to the caller, as `claim` leases it, in the same statement: an implementation does it where
+   * that costs nothing.
+   */
+  append(message: NewMessage, maxQueued: number, leaseMs?: number): Promise<AppendOutcome>;
 
   /**
    * Appends one control message to the live runs of a filter, newest first, at most `limit` and below `cursor`, each as

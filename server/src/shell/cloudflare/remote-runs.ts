@@ -26,6 +26,8 @@ export function remoteRuns({ env, store, leaseMs, defer: deferred }: RemoteRunsO
   const defer = (work: Promise<unknown>) => deferred(work.catch(() => {}));
   return {
     hasRoom: () => true,
+    // The run's object is there already, and claims it.
+    leaseOfEvent: () => undefined,
     holds: () => false,
     accept(run) {
       const { ns, id } = run.facts;

@@ -1,5 +1,7 @@
 /** Appends to mailboxes: no decision, so that it can race with anything. */
+import { HELD_COLUMNS } from "./claim-runs.js";
 import { CLOCK, type Statement } from "./connection.js";
+import { pastOf } from "./read-runs.js";
 
 /** Message kinds that a terminal commit must have read. */
 export const CONTROL_KINDS = "('cancel', 'pause', 'resume')";
@@ -23,26 +25,42 @@ export const COUNT_LETTERS = `
 
 /**
  * One message. The number comes from the row's own counter in the same statement: a sequence's numbers would commit out
- * of order. A duplicate event id breaks the unique key and so rolls back the count with it.
+ * of order. A duplicate event id breaks the unique key and so rolls back the count with it. `$7`: how long to lease the
+ * run for when it is suspended and nobody holds it; null: not at all.
  */
 export const appendMessage: Statement = {
   name: "append_message",
   text: `
-WITH counted AS (
+WITH free AS MATERIALIZED (
+  SELECT ns, run_id, $7::bigint IS NOT NULL AND hold IS NULL AND status = 'suspended' AS taken FROM aiki.actor
+  WHERE ns = $1 AND run_id = $2 AND ($4 <> 'event' OR mail_seq - seen + cardinality(queued) < $6::int)
+  FOR UPDATE
+),
+a AS (
   UPDATE aiki.actor SET
     mail_seq = mail_seq + 1,
     due_at = LEAST(due_at, aiki.now_ms()),
     ctl_n = CASE WHEN $4 IN ${CONTROL_KINDS} THEN mail_seq + 1 ELSE ctl_n END,
-    cancel_n = CASE WHEN $4 = 'cancel' THEN mail_seq + 1 ELSE cancel_n END
-  WHERE ns = $1 AND run_id = $2 AND ($4 <> 'event' OR mail_seq - seen + cardinality(queued) < $6::int)
-  RETURNING ns, run_id, mail_seq AS n
+    cancel_n = CASE WHEN $4 = 'cancel' THEN mail_seq + 1 ELSE cancel_n END,
+    epoch = CASE WHEN taken THEN (SELECT epoch FROM aiki.meta) ELSE epoch END,
+    gen = gen + taken::int,
+    tries = tries + taken::int,
+    lease_until = CASE WHEN taken THEN aiki.now_ms() + $7 ELSE lease_until END,
+    hold = CASE WHEN taken THEN 'push' ELSE hold END,
+    status = CASE WHEN taken THEN 'running' ELSE status END
+  FROM free
+  WHERE actor.ns = free.ns AND actor.run_id = free.run_id
+  RETURNING actor.*, taken
 ),
 put AS (
   INSERT INTO aiki.mailbox (ns, run_id, n, accepted_at, event_id, kind, body)
-  SELECT ns, run_id, n, aiki.now_ms(), $3, $4, $5 FROM counted
-  RETURNING n
+  SELECT ns, run_id, mail_seq, aiki.now_ms(), $3, $4, $5 FROM a
+  RETURNING n, accepted_at
 )
-SELECT (SELECT n FROM put) AS n, ${CLOCK}`,
+SELECT put.n AS appended, put.accepted_at, a.taken, 'suspended' AS status, ${HELD_COLUMNS}, past.*, ${CLOCK}
+FROM (SELECT 1) one LEFT JOIN (
+  put CROSS JOIN a LEFT JOIN aiki.run r ON a.taken AND r.ns = a.ns AND r.id = a.run_id ${pastOf("a", 1)}
+) ON true`,
 };
 
 /**

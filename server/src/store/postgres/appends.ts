@@ -1,22 +1,30 @@
 /** `append`, grouped: what arrives together is one statement, several messages to one run included. */
 
 import type { RunStatus } from "@aikirun/protocol";
-import type { NewMessage } from "../../core/run.js";
+import type { LoadedRun, NewMessage } from "../../core/run.js";
 import type { AppendOutcome } from "../port.js";
 import { appendMessage, appendMessages, explainAppend } from "./append-message.js";
 import type { Connection } from "./connection.js";
 import { brokenConstraint, faultOf } from "./faults.js";
 import { Merge } from "./merge.js";
+import { loadLeased } from "./read-runs.js";
 
 const RACED_FOR: ReadonlySet<string | undefined> = new Set(["mailbox_event_id", "mailbox_pkey", "record_pkey"]);
 
 interface Append {
   readonly message: NewMessage;
   readonly maxQueued: number;
+  /** Set: a message that goes alone takes the lease of its run with it. */
+  readonly leaseMs: number | undefined;
+}
+
+interface Appended {
+  readonly n: number;
+  readonly held: LoadedRun | undefined;
 }
 
 export function appends(connection: Connection, maxCalls: number): (append: Append) => Promise<AppendOutcome> {
-  const merge = new Merge<Append, number | undefined>({
+  const merge = new Merge<Append, Appended | undefined>({
     maxCalls,
     // Many messages to one run go together; the same message twice does not.
     touched: ({ message: { ns, runId, eventId } }) => ({ own: [JSON.stringify([ns, runId, eventId])], shared: [] }),
@@ -30,8 +38,8 @@ export function appends(connection: Connection, maxCalls: number): (append: Appe
   return async (append) => {
     // A run that ends while it is explained why it could not be appended to is asked about again.
     for (let attempt = 0; attempt < 10; attempt++) {
-      const n = await merge.add(append);
-      if (n !== undefined) return { type: "appended", n };
+      const appended = await merge.add(append);
+      if (appended) return { type: "appended", n: appended.n, ...(appended.held && { held: appended.held }) };
       const refusal = await explain(connection, append);
       if (refusal) return refusal;
     }
@@ -39,18 +47,27 @@ export function appends(connection: Connection, maxCalls: number): (append: Appe
   };
 }
 
-async function appendOne(connection: Connection, { message, maxQueued }: Append): Promise<number | undefined> {
+async function appendOne(connection: Connection, append: Append): Promise<Appended | undefined> {
+  const { message, maxQueued, leaseMs = null } = append;
   const { ns, runId, eventId, body } = message;
+  const values = [ns, runId, eventId, body.kind, JSON.stringify(body), maxQueued, leaseMs];
   try {
-    const rows = await connection.run(appendMessage, [ns, runId, eventId, body.kind, JSON.stringify(body), maxQueued]);
-    return numberOf(rows[0]?.["n"]);
+    const [row] = await connection.run(appendMessage, values);
+    const n = numberOf(row?.["appended"]);
+    if (!row || n === undefined) return undefined;
+    const [past] = row["taken"] ? await loadLeased(connection, [row]) : [];
+    if (!past) return { n, held: undefined };
+    // Read with the lease, its mail is older than the message that came with it.
+    if (past.mail.some((mail) => mail.n === n)) return { n, held: past };
+    const own = { n, acceptedAt: row["accepted_at"] as number, body };
+    return { n, held: { ...past, mail: [...past.mail, own] } };
   } catch (error) {
     if (brokenConstraint(error) === "mailbox_event_id") return undefined;
     throw error;
   }
 }
 
-async function appendMany(connection: Connection, calls: readonly Append[]): Promise<(number | undefined)[]> {
+async function appendMany(connection: Connection, calls: readonly Append[]): Promise<(Appended | undefined)[]> {
   const values = [
     calls.map((_, place) => place),
     calls.map(({ message }) => message.ns),
@@ -61,9 +78,11 @@ async function appendMany(connection: Connection, calls: readonly Append[]): Pro
     calls.map(({ maxQueued }) => maxQueued),
   ];
   const rows = await retryDuplicates(() => connection.run(appendMessages, values));
-  const numbers: (number | undefined)[] = calls.map(() => undefined);
-  for (const { place, n } of rows) if (typeof place === "number") numbers[place] = numberOf(n);
-  return numbers;
+  const appended: (Appended | undefined)[] = calls.map(() => undefined);
+  for (const { place, n } of rows) {
+    if (typeof place === "number" && typeof n === "number") appended[place] = { n, held: undefined };
+  }
+  return appended;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Takes the lease of runs that are due. */
 import { CLOCK, type Statement } from "./connection.js";
+import { pastOf } from "./read-runs.js";
 
 /** Columns of a held run, from `a` (its actor row) and `r` (its cold row). */
 export const HELD_COLUMNS = `
@@ -23,11 +24,11 @@ a AS (
   WHERE actor.ns = due.ns AND actor.run_id = due.run_id
   RETURNING actor.*, due.status AS status_before
 )
-SELECT a.status_before AS status, ${HELD_COLUMNS}, ${CLOCK}
-FROM (SELECT 1) one LEFT JOIN (a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id) ON true`;
+SELECT a.status_before AS status, ${HELD_COLUMNS}, past.*, ${CLOCK}
+FROM (SELECT 1) one LEFT JOIN (a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id ${pastOf("a", 0)}) ON true`;
 
 /**
- * Runs that another process is claiming are skipped. The mail is read by the next statement: this one's is older.
+ * Runs that another process is claiming are skipped.
  * `$3`: whether to look, too, for leases that have run out, which means looking at every lease.
  */
 export const claimRuns: Statement = {
@@ -115,32 +116,6 @@ export const loadRun: Statement = {
 SELECT a.status, ${HELD_COLUMNS}, ${CLOCK}
 FROM aiki.actor a JOIN aiki.run r ON r.ns = a.ns AND r.id = a.run_id
 WHERE a.ns = $1 AND a.run_id = $2`,
-};
-
-/**
- * Histories of several runs under these generations, and the mail that they have not read or not received yet.
- * `OFFSET 0` keeps these lookups from becoming joins, whose plan would be made once, for small tables.
- */
-export const readRuns: Statement = {
-  name: "read_runs",
-  text: `
-WITH input AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS i(ns, run_id, gen)),
-held AS (
-  SELECT a.ns, a.run_id, a.seq, a.seen, a.queued
-  FROM input i JOIN aiki.actor a ON a.ns = i.ns AND a.run_id = i.run_id AND a.gen = i.gen
-)
-SELECT x.*, ${CLOCK} FROM (
-  SELECT h.ns, h.run_id, 'held' AS source, h.seq AS n, NULL::bigint AS at, NULL AS kind, NULL AS key, NULL AS body FROM held h
-  UNION ALL
-  SELECT h.ns, h.run_id, 'record', r.n, r.at, r.kind, r.key, r.value
-  FROM held h CROSS JOIN LATERAL (SELECT * FROM aiki.record r WHERE r.ns = h.ns AND r.run_id = h.run_id OFFSET 0) r
-  UNION ALL
-  SELECT h.ns, h.run_id, 'mail', m.n, m.accepted_at, m.kind, NULL, m.body
-  FROM held h CROSS JOIN LATERAL (
-    SELECT * FROM aiki.mailbox m
-    WHERE m.ns = h.ns AND m.run_id = h.run_id AND (m.n > h.seen OR m.n = ANY (h.queued)) OFFSET 0
-  ) m
-) x`,
 };
 
 export const readMail: Statement = {

@@ -1,7 +1,6 @@
 /** Rows of the database to the words of the core, and JSON to text. */
 import type { HistoryRecord, JsonValue, RunSummary } from "@aikirun/protocol";
 import type { LoadedRun, Mail, MessageBody, RunFacts, Trouble } from "../../core/run.js";
-import type { Row } from "./connection.js";
 
 /**
  * JSON as it is stored. `JSON.stringify` escapes U+0000 and lone surrogates, which `text` cannot hold, so that every
@@ -104,22 +103,15 @@ function fromBody(text: string): MessageBody {
   return body;
 }
 
-export function toLoaded(row: HeldRow, parts: readonly Row[]): LoadedRun {
-  const queued: Mail[] = [];
-  const mail: Mail[] = [];
-  const records: HistoryRecord[] = [];
-  for (const part of parts as readonly {
-    source: string;
-    n: number;
-    at: number;
-    kind: string;
-    key: string;
-    body: string;
-  }[]) {
-    if (part.source === "record") records.push(toRecord({ ...part, value: part.body }));
-    else if (part.source === "mail") (part.n > row.seen ? mail : queued).push(toMail(part));
-  }
+/** What a run has recorded, and its mail: what it has not read, and what it has read and not received. In any order. */
+export interface Past {
+  readonly records: readonly RecordRow[];
+  readonly mail: readonly MailRow[];
+}
+
+export function toLoaded(row: HeldRow, past: Past): LoadedRun {
   const byNumber = (a: { n: number }, b: { n: number }) => a.n - b.n;
+  const mail = past.mail.map(toMail).sort(byNumber);
   return {
     facts: toFacts(row),
     fence: { epoch: row.epoch, gen: row.gen, seq: row.seq },
@@ -130,9 +122,9 @@ export function toLoaded(row: HeldRow, parts: readonly Row[]): LoadedRun {
     trouble: fromText<Trouble>(row.trouble),
     hold: row.hold ?? undefined,
     seen: row.seen,
-    queued: row.queued.map((n) => queued.find((one) => one.n === n) as Mail),
-    mail: mail.sort(byNumber),
-    records: records.sort(byNumber),
+    queued: row.queued.map((n) => mail.find((one) => one.n === n) as Mail),
+    mail: mail.filter(({ n }) => n > row.seen),
+    records: past.records.map(toRecord).sort(byNumber),
   };
 }
 

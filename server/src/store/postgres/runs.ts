@@ -1,16 +1,16 @@
 /** The run's verbs on Postgres: each is one statement, found in the file of its name. */
 import type { NodePgDatabase } from "drizzle-orm/node-postgres";
-import type { LoadedRun } from "../../core/run.js";
 import type { RunStore, Unserved } from "../port.js";
 import { appendsWhere } from "./append-where.js";
 import { appends } from "./appends.js";
-import { claimRun, claimRuns, claimUnserved, dueRuns, loadRun, readMail, readRuns, wakesAt } from "./claim-runs.js";
+import { claimRun, claimRuns, claimUnserved, dueRuns, loadRun, readMail, wakesAt } from "./claim-runs.js";
 import { commits } from "./commits.js";
 import type { Connection, Row } from "./connection.js";
 import { extensions } from "./extensions.js";
 import { bumpGeneration, holdForCallback, lastCommit, nextDueAt, releaseLease, wakeUnserved } from "./lease.js";
+import { loadLeased } from "./read-runs.js";
 import { retry } from "./retry-run.js";
-import { type HeldRow, type MailRow, toLoaded, toMail } from "./rows.js";
+import { type MailRow, toMail } from "./rows.js";
 import { starts } from "./starts.js";
 
 /** Most runs in one merged statement. */
@@ -31,21 +31,21 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
   return {
     now: () => connection.clock.now(),
     start: (run, leaseMs) => start({ run, leaseMs }),
-    append: (message, maxQueued) => append({ message, maxQueued }),
+    append: (message, maxQueued, leaseMs) => append({ message, maxQueued, leaseMs }),
     appendWhere: appendsWhere(connection, db),
     commit: (one, leaseMs) => commit({ commit: one, leaseMs }),
 
     async claim({ limit, leaseMs, unserved, only }) {
       if (only) {
         const rows = await connection.run(claimRun, [limit, leaseMs, only.ns, only.runId]);
-        return read(connection, rows.filter(hasRun));
+        return loadLeased(connection, rows.filter(hasRun));
       }
-      if (unserved) return read(connection, (await askUnserved(limit, leaseMs, unserved)).filter(hasRun));
+      if (unserved) return loadLeased(connection, (await askUnserved(limit, leaseMs, unserved)).filter(hasRun));
       const now = performance.now();
       const seeksLost = now - soughtLostAt >= SEEK_LOST_MS;
       if (seeksLost) soughtLostAt = now;
       const rows = await connection.run(claimRuns, [limit, leaseMs, seeksLost]);
-      return read(connection, rows.filter(hasRun));
+      return loadLeased(connection, rows.filter(hasRun));
     },
 
     async dueRuns(limit) {
@@ -63,7 +63,7 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
       for (;;) {
         const rows = await connection.run(loadRun, [ns, runId]);
         if (rows.length === 0) return undefined;
-        const [loaded] = await read(connection, rows);
+        const [loaded] = await loadLeased(connection, rows);
         if (loaded) return loaded;
       }
     },
@@ -112,21 +112,4 @@ export function runStore(connection: Connection, db: NodePgDatabase): RunStore {
 
 function hasRun(row: Row): boolean {
   return row["run_id"] !== null;
-}
-
-/** The second statement of a claim: histories and mail. What another has changed in between is left out. */
-async function read(connection: Connection, rows: readonly Row[]): Promise<LoadedRun[]> {
-  if (rows.length === 0) return [];
-  const held = rows as unknown as readonly HeldRow[];
-  const values = [held.map(({ ns }) => ns), held.map(({ run_id }) => run_id), held.map(({ gen }) => gen)];
-  const parts = new Map<string, Row[]>(held.map((row) => [keyOf(row), []]));
-  for (const part of await connection.run(readRuns, values)) parts.get(keyOf(part as unknown as HeldRow))?.push(part);
-  return held.flatMap((row) => {
-    const own = parts.get(keyOf(row)) ?? [];
-    return own.some(({ source, n }) => source === "held" && n === row.seq) ? [toLoaded(row, own)] : [];
-  });
-}
-
-function keyOf({ ns, run_id }: Pick<HeldRow, "ns" | "run_id">): string {
-  return JSON.stringify([ns, run_id]);
 }

@@ -1,20 +1,23 @@
 import { newId } from "@aikirun/protocol/canonical";
 import { expect, it } from "vitest";
-import type { MessageBody } from "../../../src/core/run.js";
+import type { LoadedRun, MessageBody } from "../../../src/core/run.js";
 import {
   type Arena,
   claimAll,
   commit,
+  databaseNow,
   END,
   end,
   event,
   hold,
+  LEASE_MS,
   message,
   NS,
   newRun,
   park,
   pick,
   suspend,
+  taskDone,
   waiting,
 } from "./arena.js";
 
@@ -55,6 +58,62 @@ export function mailingTests(given: () => Arena): void {
     await store.append(message(run), MANY);
     const [claimed] = await claimAll(store);
     expect(claimed).toMatchObject({ status: "suspended", fence: { gen: 2, seq: 1 }, mail: [{ n: 1 }] });
+  });
+
+  it("takes a suspended run along with its mail, as a claim does, and whole", async () => {
+    const [store] = given().stores;
+    let run = await hold(store);
+    await store.append(message(run, event("unasked", "first")), MANY);
+    run = await commit(store, run, { seen: 1, queued: [1], records: [taskDone(1, "charge", "\u0000\ud800")] });
+    await commit(store, run, { queued: [1], records: [waiting(2)], next: park("suspended") });
+    const outcome = await store.append(message(run, event("delivered", "second")), MANY, LEASE_MS);
+    expect(outcome).toMatchObject({ type: "appended", n: 2 });
+    const held = outcome.type === "appended" ? outcome.held : undefined;
+    expect(held).toMatchObject({
+      status: "suspended",
+      fence: { gen: run.fence.gen + 1, seq: run.fence.seq + 1 },
+      tries: 1,
+      hold: "push",
+      queued: [{ n: 1, body: { data: "first" } }],
+      mail: [{ n: 2, body: { data: "second" } }],
+    });
+    expect(held?.records).toHaveLength(2);
+    expect({ ...held, status: "running" }).toEqual(await store.load(NS, run.facts.id));
+    expect(await claimAll(store)).toEqual([]);
+    expect(await end(store, held as LoadedRun, { seen: 2, queued: [] })).toMatchObject({ type: "committed" });
+  });
+
+  it("takes a run with a long history along, too", async () => {
+    const [store] = given().stores;
+    let run = await hold(store);
+    for (let n = 1; n <= 120; n++) run = await commit(store, run, { records: [taskDone(n)] });
+    await suspend(store, run);
+    const outcome = await store.append(message(run), MANY, LEASE_MS);
+    expect(outcome).toMatchObject({ held: { records: { length: 121 }, mail: [{ n: 1 }] } });
+    if (outcome.type === "appended") await end(store, outcome.held as LoadedRun, { seen: 1 });
+  });
+
+  it("takes no run along that somebody holds or that waits for something else", async () => {
+    const [store] = given().stores;
+    const running = await hold(store);
+    const [queued, paused, stalled] = [await hold(store), await hold(store), await hold(store)];
+    await commit(store, queued, { next: park("queued", databaseNow(store) + 60_000) });
+    await commit(store, paused, { paused: true, next: park("paused") });
+    await commit(store, stalled, { next: park("stalled") });
+    const later = newRun({}, { trigger: { delayMs: 60_000 } });
+    await store.start(later, undefined);
+    for (const { facts } of [running, queued, paused, stalled, later]) {
+      const sent = { ns: NS, runId: facts.id, eventId: newId("msg"), body: event("delivered") };
+      expect(await store.append(sent, MANY, LEASE_MS)).toEqual({ type: "appended", n: 1 });
+      expect((await store.load(NS, facts.id))?.fence.gen).toBe(facts.id === later.facts.id ? 0 : 1);
+    }
+    const asleep = await suspend(store, await hold(store));
+    const once = message(asleep);
+    expect(await store.append(once, 0, LEASE_MS)).toEqual({ type: "too_many_queued" });
+    expect(await store.append(once, MANY)).toEqual({ type: "appended", n: 1 });
+    expect(await store.append(once, MANY, LEASE_MS)).toEqual({ type: "duplicate" });
+    expect((await store.load(NS, asleep.facts.id))?.fence.gen).toBe(1);
+    await end(store, asleep, { seen: 1 });
   });
 
   it("makes a run that sleeps due at once", async () => {

@@ -1,6 +1,7 @@
 /** Rules 2 to 6 and 19 of the design, with statements of eight processes that really meet. */
 import { expect, it } from "vitest";
 import type { LoadedRun } from "../../../src/core/run.js";
+import type { Store } from "../../../src/store/port.js";
 import {
   type Arena,
   claimAll,
@@ -17,6 +18,7 @@ import {
   newRun,
   park,
   pick,
+  suspend,
   taskDone,
   transition,
   waiting,
@@ -39,6 +41,39 @@ export function racingTests(given: () => Arena): void {
       expect(woken.every(({ mail }) => mail.length === 1)).toBe(true);
       await Promise.all(woken.map((run) => end(store, run, { seen: 1 })));
     }
+  });
+
+  it("shows whoever leases a run all of its mail and all of its records, whatever arrives meanwhile", async () => {
+    const { stores } = given();
+    const runs = await Promise.all(Array.from({ length: 6 }, async () => suspend(stores[0], await hold(stores[0]))));
+    const generations = new Set<string>();
+    /** Reads what came, records it and suspends the run again. */
+    const goOn = async (store: Store, { facts, fence, seen, mail, records }: LoadedRun) => {
+      const generation = `${facts.id} ${fence.gen}`;
+      expect(generations.has(generation)).toBe(false);
+      generations.add(generation);
+      expect(mail.map(({ n }) => n)).toEqual(mail.map((_, i) => seen + i + 1));
+      expect(records.map(({ n }) => n)).toEqual(records.map((_, i) => i + 1));
+      expect(records).toHaveLength(seen + 1);
+      const received = mail.map((_, i) => waiting(records.length + i + 1, `e${records.length + i}`));
+      const run = { facts, fence, seen, queued: [], paused: false, startAt: undefined } as unknown as LoadedRun;
+      const next = park("suspended");
+      const done = transition(run, { seen: seen + mail.length, records: received, next });
+      expect(await store.commit(done, LEASE_MS)).toMatchObject({ type: "committed" });
+    };
+    const senders = stores.map(async (store, s) => {
+      for (let i = 0; i < 30; i++) {
+        const outcome = await store.append(message(pick(runs, s + i)), 1_000, i % 3 ? LEASE_MS : undefined);
+        if (outcome.type === "appended" && outcome.held) await goOn(store, outcome.held);
+        if (i % 2) for (const run of await store.claim({ limit: 3, leaseMs: LEASE_MS })) await goOn(store, run);
+      }
+    });
+    await Promise.all(senders);
+    for (let left = await claimAll(stores[0]); left.length > 0; left = await claimAll(stores[0])) {
+      for (const run of left) await goOn(stores[0], run);
+    }
+    const loaded = await Promise.all(runs.map(({ facts }) => stores[0].load(NS, facts.id)));
+    expect(loaded.reduce((sum, run) => sum + (run?.seen ?? 0), 0)).toBe(stores.length * 30);
   });
 
   it("gives each due run to one of eight processes", async () => {
