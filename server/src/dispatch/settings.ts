@@ -40,7 +40,7 @@ export const DISPATCH_DEFAULTS: DispatchSettings = {
   leaseMs: 30_000,
   maxHeld: 512,
   maxWaiting: 1_000,
-  claimBatch: 64,
+  claimBatch: 128,
   scanMs: 1_000,
   idleScanMs: 2_000,
   retryBaseMs: 100,
