@@ -10,6 +10,7 @@ import { asOutcome, type CheckpointLinkOptions, wireCopy } from "./network.js";
 import { Random } from "./random.js";
 import type { Process } from "./scheduler.js";
 import { NS } from "./surroundings.js";
+import { VERSION_TIMEOUT_MS } from "./workflows.js";
 
 export interface BackgroundOptions extends CheckpointLinkOptions {
   readonly seed: number;
@@ -61,7 +62,8 @@ export class BackgroundWork {
     work
       .then((done) => {
         isDone = true;
-        return gone.signal.aborted ? undefined : this.#bring(push, process, done, told, deadlineAt);
+        const timeoutMs = VERSION_TIMEOUT_MS[run.workflow];
+        return gone.signal.aborted ? undefined : this.#bring(push, process, done, timeoutMs, told, deadlineAt);
       })
       .catch(fail);
     return { type: "callback", promise: { ...push, seq: fence.seq, callback: true, deadlineMs } };
@@ -77,11 +79,18 @@ export class BackgroundWork {
   }
 
   /** Again and again, until it is taken, stale or long after its time. */
-  async #bring(push: HeldPush, process: Process, reply: Reply, told: Push, deadlineAt: number): Promise<void> {
+  async #bring(
+    push: HeldPush,
+    process: Process,
+    reply: Reply,
+    timeoutMs: number | undefined,
+    told: Push,
+    deadlineAt: number,
+  ): Promise<void> {
     const { scheduler, replicas } = this.#options;
     while (process.alive && scheduler.now < deadlineAt + 500) {
       const brought = await this.#request(process, "callback", async (i) => {
-        const outcome = await replicas[i]?.dispatcher.callback(NS, push, asOutcome(wireCopy(reply)));
+        const outcome = await replicas[i]?.dispatcher.callback(NS, push, asOutcome(wireCopy(reply)), timeoutMs);
         if (outcome === "taken") told.answered = true;
         return outcome;
       });

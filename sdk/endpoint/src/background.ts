@@ -27,6 +27,8 @@ export type WaitUntil = (work: Promise<unknown>) => void;
 
 export interface Outliving {
   readonly push: ExecuteRequest;
+  /** Of the run's version. */
+  readonly timeoutMs: number | undefined;
   readonly span: Span;
   /** Never rejects. */
   readonly working: Promise<Executed>;
@@ -95,11 +97,15 @@ export class Background {
   }
 
   /** Never rejects. */
-  async #bring(access: CheckpointAccess, { push, span, working, deadlineAt }: Outliving): Promise<void> {
+  async #bring(access: CheckpointAccess, { push, timeoutMs, span, working, deadlineAt }: Outliving): Promise<void> {
     const stopWatching = this.#watch(access, span);
     const executed = await working;
     stopWatching();
-    if (!span.gone.aborted) await this.#deliver(access, push, executed, deadlineAt + LATE_MS);
+    if (span.gone.aborted) return;
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    const body: CallbackBody =
+      "answer" in executed ? { type: "answer", ...executed, ...limit } : failure(push, errorOf(executed.refusal));
+    await this.#deliver(access, push, body, deadlineAt + LATE_MS);
   }
 
   /** A cancel reaches an invocation that records nothing for a while, too. */
@@ -134,9 +140,8 @@ export class Background {
   }
 
   /** Again and again, until it is taken or not wanted any more. */
-  async #deliver(access: CheckpointAccess, push: ExecuteRequest, executed: Executed, until: number): Promise<void> {
-    let body: CallbackBody =
-      "answer" in executed ? { type: "answer", ...executed } : failure(push, errorOf(executed.refusal));
+  async #deliver(access: CheckpointAccess, push: ExecuteRequest, done: CallbackBody, until: number): Promise<void> {
+    let body = done;
     let reason = "";
     for (let waitMs = FIRST_RETRY_MS; Date.now() < until; waitMs = Math.min(2 * waitMs, MOST_RETRY_MS)) {
       try {

@@ -15,6 +15,8 @@ import { SDK_VERSION } from "./version.js";
 export interface Registry {
   /** Throws the refusal `WORKFLOW_NOT_SERVED`. */
   get(name: string, versionId: string): AnyVersion;
+  /** Of the version that this run is pinned to. */
+  timeoutMs(run: { readonly workflow: string; readonly version: string }): number | undefined;
   readonly workflows: Manifest["workflows"];
 }
 
@@ -37,6 +39,7 @@ export function registry(versions: readonly AnyVersion[]): Registry {
     }
     byId.set(id, version);
   }
+  const workflows = [...byId.values()].map(describeVersion);
   return {
     get(name, versionId) {
       const id = `${name}@${versionId}`;
@@ -49,7 +52,9 @@ export function registry(versions: readonly AnyVersion[]): Registry {
         `This app does not serve ${id}. Served: ${served}. Add it to serveAiki([...]) and deploy. The run waits.`,
       );
     },
-    workflows: [...byId.values()].map(describeVersion),
+    timeoutMs: ({ workflow, version }) =>
+      workflows.find((one) => one.name === workflow && one.version === version)?.timeoutMs,
+    workflows,
   };
 }
 

@@ -92,7 +92,14 @@ export function createServe(workflows: readonly AnyVersion[], options: AnyEndpoi
         );
         const mostMs = Math.min(push.checkpoint?.callbackMs ?? 0, checked.backgroundMs ?? 0);
         if (!waitUntil || mostMs === 0) return keptAwake(answering, headers);
-        const outliving = { push, span, working, deadlineAt: arrivedAt + mostMs, waitUntil };
+        const outliving = {
+          push,
+          timeoutMs: served.timeoutMs(push.run),
+          span,
+          working,
+          deadlineAt: arrivedAt + mostMs,
+          waitUntil,
+        };
         return keptAwake(answering, headers, {
           afterMs: Math.min(EVERY_MS, workMs(span.endsAt - Date.now()) / 2),
           async answer() {

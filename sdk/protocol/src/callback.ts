@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { LIMITS } from "./limits.js";
 import { errorAnswerSchema, executeAnswerSchema } from "./push.js";
+import { timeLimitMsSchema } from "./values.js";
 import { heldPushSchema } from "./worker.js";
 
 /** With status 202 and no other. The ids are those of the push; `seq` is the last sequence that was acknowledged. */
@@ -19,7 +20,12 @@ export type CallbackPromise = z.infer<typeof callbackPromiseSchema>;
 
 /** What came of the push: its answer, or what it would have been refused with. */
 export const callbackBodySchema = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("answer"), answer: executeAnswerSchema }),
+  z.strictObject({
+    type: z.literal("answer"),
+    answer: executeAnswerSchema,
+    /** The time limit of the run's version, which whoever takes the answer may not know. */
+    timeoutMs: timeLimitMsSchema.optional(),
+  }),
   z.strictObject({
     type: z.literal("error"),
     push: heldPushSchema,

@@ -69,7 +69,8 @@ export const checkpointRoutes: readonly Route[] = [
       const { push, outcome } = broughtOutcome(body, "An endpoint");
       if (!claims || !speaksOf(claims, push)) throw refused();
       if (body.type === "answer") checkCommands(body.answer.commands);
-      const taken = await dispatcher.callback(claims.ns, push, outcome);
+      const timeoutMs = body.type === "answer" ? body.timeoutMs : undefined;
+      const taken = await dispatcher.callback(claims.ns, push, outcome, timeoutMs);
       if (taken === "stale") throw stale(push);
       if (taken === "early") throw early(push);
       return { status: 200, body: { taken: true } };

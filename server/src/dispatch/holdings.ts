@@ -142,13 +142,19 @@ export class Holdings {
    * Goes on from the answer to a push that was answered with 202, whichever process made it. Comes back once the answer
    * is written. `early`: not yet, and to be brought again. `stale`: not wanted any more. Throws `StoreUnavailable`.
    */
-  async callback(ns: string, push: HeldPush, outcome: DeliveryOutcome): Promise<"taken" | "early" | "stale"> {
+  async callback(
+    ns: string,
+    push: HeldPush,
+    outcome: DeliveryOutcome,
+    versionTimeoutMs: number | undefined,
+  ): Promise<"taken" | "early" | "stale"> {
     const key = keyOf(ns, push.runId);
     const isHeld = () => this.#held.get(key)?.state.fence.gen === push.gen;
     if (isHeld()) return "early";
     const hold = await this.#guests.takeCallback(ns, push);
     if (typeof hold === "string") return hold;
     if (isHeld()) return "early";
+    hold.knownTimeoutMs ??= versionTimeoutMs;
     this.#held.set(key, hold);
     // Whoever serves the version now has most likely brought it.
     const route = this.shared.delivery.route(hold.state.facts);

@@ -43,7 +43,7 @@ function callback(
   over: Partial<ExecuteAnswer> = {},
 ) {
   const brought = answer({ ...push, fence: { ...push.fence, ...over } }, over.state ?? "more", commands);
-  return dispatcher.callback("default", heldOf(push), brought);
+  return dispatcher.callback("default", heldOf(push), brought, undefined);
 }
 
 const checkpoint = (dispatcher: Dispatcher, push: ExecuteRequest, seq: number, commands: Command[]) =>
@@ -96,6 +96,15 @@ describe("a run whose endpoint goes on in the background", () => {
     dispatcher.wake();
     await bench.pass(10);
     expect((await bench.view(id)).status).toBe("completed");
+  });
+
+  it("keeps to the time limit that comes with the answer, where nobody here knows the version", async () => {
+    const { push, id } = await inBackground(bench.dispatcher());
+    const brought = answer(push, "waiting", [{ type: "event.wait", key: entryKey("event", "word", 0) }]);
+    expect(await bench.dispatcher().callback("default", heldOf(push), brought, 5_000)).toBe("taken");
+    expect(bench.row(id)).toMatchObject({ status: "suspended", dueAt: bench.row(id).facts.timedFrom + 5_000 });
+    await bench.pass(6_000);
+    expect((await bench.view(id)).status).toBe("failed");
   });
 
   it("records checkpoints meanwhile, which leave the deadline where it is and bring news", async () => {
@@ -196,7 +205,7 @@ describe("a run whose endpoint goes on in the background", () => {
     const dispatcher = bench.dispatcher();
     const { push, id } = await inBackground(dispatcher);
     const failed: DeliveryOutcome = { type: "failed", code: "ENDPOINT_ERROR", message: "no", reach: "lost" };
-    const brought = dispatcher.callback("default", heldOf(push), failed);
+    const brought = dispatcher.callback("default", heldOf(push), failed, undefined);
     await bench.pass(1_000);
     expect(await brought).toBe("taken");
     expect(bench.pushes[1]?.fence.gen).toBe(push.fence.gen + 1);
@@ -206,7 +215,7 @@ describe("a run whose endpoint goes on in the background", () => {
     const changed = await inBackground(dispatcher);
     const divergence = { leftover: ["a"], asked: ["b"] };
     const diverged: DeliveryOutcome = { type: "diverged", divergence, message: "changed" };
-    expect(await dispatcher.callback("default", heldOf(changed.push), diverged)).toBe("taken");
+    expect(await dispatcher.callback("default", heldOf(changed.push), diverged, undefined)).toBe("taken");
     expect((await bench.view(changed.id)).status).toBe("stalled");
   });
 

@@ -6,10 +6,13 @@ import type { LiveEndpoint } from "../../dispatch/live-endpoint.js";
 
 const FIRST_LOOK_MS = 10;
 const LONGEST_LOOK_MS = 250;
+/** All who wait look this often together, however many they are. */
+const LOOKS_PER_MS = 1;
 
 export function isolateSlots(most: number): LiveEndpoint["slots"] {
   let limit = most;
   let used = 0;
+  let waiting = 0;
   const slots: LiveEndpoint["slots"] = {
     get limit() {
       return Math.floor(limit);
@@ -20,14 +23,20 @@ export function isolateSlots(most: number): LiveEndpoint["slots"] {
         return undefined;
       }
       return (async () => {
-        for (let lookMs = FIRST_LOOK_MS; !signal.aborted; lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS)) {
-          await new Promise((resolve) => setTimeout(resolve, lookMs * (0.5 + Math.random())));
-          if (signal.aborted) return false;
-          if (used >= slots.limit) continue;
-          used += 1;
-          return true;
+        waiting += 1;
+        try {
+          for (let lookMs = FIRST_LOOK_MS; !signal.aborted; lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS)) {
+            const ms = Math.max(lookMs, waiting / LOOKS_PER_MS);
+            await new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())));
+            if (signal.aborted) return false;
+            if (used >= slots.limit) continue;
+            used += 1;
+            return true;
+          }
+          return false;
+        } finally {
+          waiting -= 1;
         }
-        return false;
       })();
     },
     release(outcome) {

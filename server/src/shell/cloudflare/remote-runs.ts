@@ -67,7 +67,8 @@ export function remoteRuns({ env, store, leaseMs, defer: deferred }: RemoteRunsO
       }
       return recorded;
     },
-    callback: async (ns, push, outcome) => resultOf(await runObject(env, ns, push.runId).callback(ns, push, outcome)),
+    callback: async (ns, push, ...brought) =>
+      resultOf(await runObject(env, ns, push.runId).callback(ns, push, ...brought)),
     isWanted: async (ns, { runId, gen }) => (await store.lastCommit(ns, runId))?.gen === gen,
     giveBack: async (ns, push) => resultOf(await deskObject(env, ns).giveBack(ns, push)),
   };

@@ -88,10 +88,11 @@ export class RunObject extends DurableObject<Bindings> {
     ns: string,
     push: HeldPush,
     outcome: DeliveryOutcome,
+    versionTimeoutMs: number | undefined,
   ): Promise<Answered<Awaited<ReturnType<Holdings["callback"]>>>> {
     return this.#asked({ ns, runId: push.runId }, (holdings) => {
       this.#ringAfterLease();
-      return holdings.callback(ns, push, outcome);
+      return holdings.callback(ns, push, outcome, versionTimeoutMs);
     });
   }
 

@@ -6,6 +6,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { type Driver, type Row, type Transaction, types } from "./driver.js";
 import { faultOf } from "./faults.js";
+import type { Room } from "./room.js";
 
 export interface ClientDriverOptions {
   readonly url: string;
@@ -17,61 +18,7 @@ export interface ClientDriverOptions {
   readonly room: Room;
 }
 
-/**
- * Counts what is open among drivers that know nothing of each other, of which some may die without a word. Who waits
- * asks again and again; the one who has waited longest comes first.
- */
-export class Room {
-  readonly #most: number;
-  readonly #usedAt = new Map<object, number>();
-  /** In the order of their arrival, and when each asked last. */
-  readonly #waiting = new Map<object, number>();
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  /** Whether `asker` may open a connection now. If not, it waits until it is told so or gives up. */
-  enters(asker: object): boolean {
-    const now = performance.now();
-    dropOlder(this.#waiting, now - GONE_MS);
-    this.#waiting.set(asker, now);
-    if (this.#usedAt.size >= this.#most) dropOlder(this.#usedAt, now - FORGOTTEN_MS);
-    let left = this.#most - this.#usedAt.size;
-    for (const waiting of this.#waiting.keys()) {
-      if (left-- <= 0) return false;
-      if (waiting === asker) break;
-    }
-    return this.#waiting.delete(asker);
-  }
-
-  givesUp(asker: object): void {
-    this.#waiting.delete(asker);
-  }
-
-  /** More than half of it is taken. */
-  isCrowded(): boolean {
-    return 2 * this.#usedAt.size > this.#most;
-  }
-
-  use(client: object): void {
-    this.#usedAt.set(client, performance.now());
-  }
-
-  leave(client: object): void {
-    this.#usedAt.delete(client);
-  }
-}
-
-function dropOlder(times: Map<object, number>, oldest: number): void {
-  for (const [one, at] of times) if (at < oldest) times.delete(one);
-}
-
-/** Longer than any statement: who has not used a connection for so long has it no more. */
-const FORGOTTEN_MS = 60_000;
-/** Longer than any pause: who has not asked for so long is not there any more. */
-const GONE_MS = 3_000;
-
+/** Before a server that was full is asked again. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 /** How long a connection is kept that nobody uses: the less room there is, the sooner it is somebody else's turn. */
@@ -149,14 +96,19 @@ class ClientDriver implements Driver {
   async #open(): Promise<pg.Client> {
     const { room, connectMs } = this.#options;
     const until = performance.now() + connectMs;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    for (let fullMs = FIRST_PAUSE_MS; ; ) {
+      let pauseMs = room.ask(this);
       const late = performance.now() >= until;
       try {
-        if (room.enters(this)) return await this.#connect();
+        if (pauseMs === 0) return await this.#connect();
         if (late) throw noRoom();
       } catch (error) {
-        room.givesUp(this);
-        if (late || !isFull(error)) throw error;
+        if (late || !isFull(error)) {
+          room.givesUp(this);
+          throw error;
+        }
+        pauseMs = fullMs;
+        fullMs = Math.min(2 * fullMs, LONGEST_PAUSE_MS);
       }
       await pause(pauseMs * (0.5 + Math.random()));
     }
