@@ -18,6 +18,7 @@ const PROGRAMS = [
 const ALONE = [
   "test/{chaos,workers}/cost.test.ts",
   "test/newcomer/*.test.ts",
+  ...(longTests ? ["test/cloudflare/timers.test.ts"] : []),
   "server/test/dispatch/dispatcher.test.ts",
   "sdk/endpoint/test/background.test.ts",
   "sdk/testing/test/trial.test.ts",

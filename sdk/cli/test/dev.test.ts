@@ -58,6 +58,8 @@ function startDev(args: readonly string[] = []): Dev {
 }
 
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  // It may have ended by itself, and says so only once.
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
   child.kill(signal);
   return exit;
