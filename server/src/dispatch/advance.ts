@@ -60,6 +60,8 @@ async function push(hold: Hold): Promise<ExecuteAnswer | "again" | Outcome> {
   const { shared } = hold;
   hold.goesOn?.();
   for (;;) {
+    // By a checkpoint of a push whose answer said nothing of it.
+    if (hold.hasEnded) return ENDED;
     if (shared.draining()) return hold.release();
     // A checkpoint of a push that then failed has read the pause.
     if (hold.state.paused) return "again";

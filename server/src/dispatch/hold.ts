@@ -79,6 +79,8 @@ export class Hold {
   away = false;
   /** The answer that a lease for a callback was for is being written: with it the lease is this process's own. */
   retakes = false;
+  /** A commit has ended the run: that of an answer, or that of a checkpoint while something else was waited for. */
+  hasEnded = false;
   /** Called once what was brought is written, or dropped, and the run goes on from here. */
   goesOn: (() => void) | undefined;
   /** The lease is one for a callback, as far as this process knows. */
@@ -402,6 +404,7 @@ export class Hold {
   }
 
   #ended(commit: Commit): Outcome {
+    this.hasEnded = true;
     this.shared.hub.notify(commit.ns, commit.runId, true);
     this.shared.warm.forget(commit.runId);
     this.shared.heads.forget(commit.runId);

@@ -153,6 +153,25 @@ describe("a checkpoint", () => {
     ]);
   });
 
+  it("that ends the run while its push is refused is the end of it: nothing is pushed again", async () => {
+    const dispatcher = bench.dispatcher();
+    let recorded: Promise<unknown> | undefined;
+    bench.endpoint = async (request) => {
+      const { fence, run } = request;
+      if (fence.seq === 0) return answer(request, "more", [taskDone(0)], true);
+      await bench.send(run.id, { kind: "cancel", reason: "enough" });
+      bench.storeAway = true;
+      recorded ??= checkpoint(dispatcher, request, fence.seq, [taskDone(1)]);
+      return { type: "history_needed" };
+    };
+    const id = await bench.start(dispatcher);
+    await bench.pass(10);
+    bench.storeAway = false;
+    await bench.pass(2_000);
+    expect(await recorded).toMatchObject({ stop: "abandon" });
+    expect([(await bench.view(id)).status, bench.pushes.length, dispatcher.held]).toEqual(["cancelled", 2, 0]);
+  });
+
   it("that comes when the run's time is over ends it, aborts the push and tells the invocation to stop", async () => {
     const dispatcher = bench.dispatcher({ leaseMs: 60_000 });
     const { push, aborted } = underWay();
