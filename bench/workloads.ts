@@ -1,4 +1,4 @@
-/** W1 to W7: what a user waits for, measured from outside through the client. */
+/** W1 to W7: what a user waits for, measured from outside through the client, and what of W6 is the orchestrator's own. */
 import type { Client } from "@aikirun/client";
 import pg from "pg";
 import { concurrently, elapsedMs } from "./figures.js";

@@ -1,4 +1,4 @@
-/** Files that take a minute or more are begun first, so that at the end no core waits for one of them. */
+/** The files that take longest are begun first, so that at the end no core waits for one of them. */
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const LONG = [

@@ -5,6 +5,7 @@
 import type { LiveEndpoint } from "../../dispatch/live-endpoint.js";
 
 const FIRST_LOOK_MS = 10;
+/** Unless so many wait that each has to look less often. */
 const LONGEST_LOOK_MS = 250;
 /** All who wait look this often together, however many they are. */
 const LOOKS_PER_MS = 1;
