@@ -91,14 +91,14 @@ export default defineConfig({
                 include: ["test/dashboard/{actions,pages,scale}.test.ts"],
                 provide: { dashboardHost: "workers" as const },
                 maxWorkers: 1,
-                sequence: { groupOrder: 1 },
+                sequence: { groupOrder: 2 },
               },
             },
           ]
         : []),
       {
         extends: true,
-        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } },
+        test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 3 } },
       },
     ],
   },

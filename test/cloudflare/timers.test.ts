@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { longTests } from "../long.js";
 import { napV1, type Stage, stage, tourV1 } from "./stage.js";
 
-const [SLEEPERS, SPREAD_MS] = longTests ? [200, 60_000] : [24, 3_000];
+/** How many, when the first comes due, and over how long the rest is spread. */
+const [SLEEPERS, FIRST_MS, SPREAD_MS] = longTests ? [200, 5_000, 60_000] : [24, 1_000, 3_000];
 /** Of this machine while nothing else runs on it, which only the long run may hope for. */
 const LATE_P95_MS = longTests ? 100 : 2_000;
 
@@ -17,7 +18,7 @@ describe("alarms", () => {
   afterAll(() => on?.close());
 
   it.runIf(longTests)(
-    "cost next to nothing while 10,000 runs sleep",
+    `cost next to nothing while 10,000 runs sleep${longTests ? "" : " (takes minutes: npm run test:all)"}`,
     async () => {
       const before = usageOf(on.host.pids());
       const awake = async () => (await on.aiki.listRuns({ status: "queued,running", limit: 1 })).runs.length;
@@ -30,29 +31,49 @@ describe("alarms", () => {
         // On this machine all objects live in one process, which has so many files.
         await expect.poll(awake, { timeout: 60_000, interval: 500 }).toBe(0);
       }
+      const busy = usageOf(on.host.pids()).memoryMb - before.memoryMb;
+      // The runtime keeps the memory that starting them took. What it needs while they sleep, a new one shows.
+      await on.host.kill();
+      await on.host.start();
+      await on.aiki.countRuns();
       // Objects that have nothing to do are put away after ten seconds.
       await pause(30_000);
       const asleep = usageOf(on.host.pids());
       await pause(20_000);
       const after = usageOf(on.host.pids());
-      expect((after.cpuMs - asleep.cpuMs) / 20_000).toBeLessThan(0.01);
-      expect(after.memoryMb - before.memoryMb).toBeLessThan(50);
+      const share = (after.cpuMs - asleep.cpuMs) / 20_000;
+      const more = after.memoryMb - before.memoryMb;
+      console.log(
+        `10,000 sleeping runs: ${(100 * share).toFixed(2)} % of a core, ${more.toFixed(0)} MB; ${busy.toFixed(0)} MB in the runtime that started them`,
+      );
+      expect(share).toBeLessThan(0.01);
+      expect(more).toBeLessThan(50);
     },
     600_000,
   );
 
   it(`wake ${SLEEPERS} runs that come due within ${SPREAD_MS / 1_000} s, never early and hardly late`, async () => {
+    const naps = await Promise.all(
+      Array.from({ length: SLEEPERS }, (_, i) =>
+        napV1.start(on.aiki, { ms: FIRST_MS + (i / SLEEPERS) * (SPREAD_MS / 2) }),
+      ),
+    );
+    // Nobody asks for them meanwhile, which would keep the runtime busy.
+    await pause(2 * FIRST_MS + SPREAD_MS);
     const late = await Promise.all(
-      Array.from({ length: SLEEPERS }, async (_, i) => {
-        const handle = await napV1.start(on.aiki, { ms: 1_000 + (i / SLEEPERS) * (SPREAD_MS / 2) });
-        expect(await handle.waitForStatus("completed")).toMatchObject({ success: true });
-        return latenessOf(on.aiki, handle.id);
+      naps.map(async (nap) => {
+        expect(await nap.waitForStatus("completed")).toMatchObject({ success: true });
+        return latenessOf(on.aiki, nap.id);
       }),
     );
     const all = late.flat().sort((a, b) => a - b);
     expect(all).toHaveLength(2 * SLEEPERS);
+    const p95 = all[Math.ceil(0.95 * all.length) - 1] ?? Number.NaN;
+    console.log(
+      `${all.length} timers: late by ${all[all.length >> 1]} ms (median), ${p95} ms (p95), ${all.at(-1)} ms (most)`,
+    );
     expect(all[0]).toBeGreaterThanOrEqual(0);
-    expect(all[Math.ceil(0.95 * all.length) - 1]).toBeLessThan(LATE_P95_MS);
+    expect(p95).toBeLessThan(LATE_P95_MS);
   }, 180_000);
 });
 
