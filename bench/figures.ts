@@ -4,8 +4,12 @@ export function median(samples: readonly number[]): number {
   return percentile(samples, 50);
 }
 
-export function mean(samples: readonly number[]): number {
-  return samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
+/** The median of what was counted in whole units, found inside of its unit: the middle one of those that fell into it. */
+export function medianOfWhole(samples: readonly number[]): number {
+  const middle = median(samples);
+  const below = samples.filter((sample) => sample < middle).length;
+  const equal = samples.filter((sample) => sample === middle).length;
+  return middle - 0.5 + (samples.length / 2 - below) / equal;
 }
 
 /** The nearest-rank percentile. */

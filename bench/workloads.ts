@@ -1,4 +1,5 @@
 /** W1 to W7: what a user waits for, measured from outside through the client, and what of W6 is the orchestrator's own. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Client } from "@aikirun/client";
 import pg from "pg";
 import { concurrently, elapsedMs } from "./figures.js";
@@ -6,6 +7,8 @@ import { parallelV1, sequentialV1, sleeperV1, waiterV1 } from "./workflows.js";
 
 /** Long enough that every wait comes to its end; a run that does not end fails the benchmark. */
 const WAIT = { timeout: { minutes: 5 } } as const;
+/** How long a request is given to arrive. */
+const SETTLE_MS = 10;
 
 async function complete(aiki: Client, version: typeof sequentialV1 | typeof parallelV1, tasks: number): Promise<void> {
   const handle = await version.start(aiki, { tasks });
@@ -80,6 +83,8 @@ export async function wakeUps(aiki: Client, databaseUrl: string, count: number):
     const handle = await waiterV1.start(aiki);
     while ((await handle.refresh()).waitsFor.length === 0);
     const ended = handle.waitForStatus("completed", WAIT);
+    // The one who waits for the end has asked before the event is sent.
+    await pause(SETTLE_MS);
     outside.push(
       await elapsedMs(async () => {
         await handle.events.go.send();
@@ -116,7 +121,7 @@ export async function sleepers(aiki: Client, runs: number): Promise<() => Promis
   );
   const refused = outcomes.find((outcome) => !outcome.success);
   if (refused) throw new Error(`a sleeper was refused: ${JSON.stringify(refused)}`);
-  for (let awake = true; awake; await new Promise((resolve) => setTimeout(resolve, 250))) {
+  for (let awake = true; awake; await pause(250)) {
     const { runs: left } = await aiki.listRuns({ workflow: sleeperV1.name, status: "queued,running", limit: 1 });
     awake = left.length > 0;
   }
