@@ -4,6 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { CheckpointBody, HeldPush } from "@aikirun/protocol";
+import type { Instant } from "../../core/clock.js";
 import type { LoadedRun } from "../../core/run.js";
 import type { CheckpointOutcome } from "../../dispatch/checkpoint.js";
 import type { DeliveryOutcome } from "../../dispatch/delivery.js";
@@ -27,6 +28,11 @@ export type Answered<T> =
 const HANDLER_MS = 14 * 60_000;
 /** How long one call waits for news; whoever wants more asks again. */
 const WATCH_MS = 25_000;
+/**
+ * How late an alarm may ring so as never to ring early. Where the database's clock is known less well than this, after
+ * slow statements, the alarm may ring early: then nothing is due, and it is set again by what is known of the clock by then.
+ */
+const MOST_LATE_MS = 20;
 const RETRY_FIRST_MS = 100;
 const RETRY_MOST_MS = 30_000;
 
@@ -70,7 +76,7 @@ export class RunObject extends DurableObject<Bindings> {
   async wakeAt(ns: string, runId: string, at: number): Promise<void> {
     this.#name = { ns, runId };
     const { store } = await this.#open();
-    await this.#ringAt(this.#localTime(at, store.now().earliest));
+    await this.#ringAt(this.#localTime(at, store.now()));
   }
 
   async cancelSent(ns: string, runId: string): Promise<void> {
@@ -229,7 +235,7 @@ export class RunObject extends DurableObject<Bindings> {
     if (at === undefined) {
       this.#over = true;
       await this.#forget();
-    } else await this.#ringAt(at === null ? null : this.#localTime(at, store.now().earliest));
+    } else await this.#ringAt(at === null ? null : this.#localTime(at, store.now()));
   }
 
   /** No database, or no connection to it: tries again, and uses up no attempt of the run. */
@@ -278,8 +284,8 @@ export class RunObject extends DurableObject<Bindings> {
     });
   }
 
-  #localTime(at: number, databaseNow: number): number {
-    return Date.now() + Math.max(0, at - databaseNow);
+  #localTime(at: number, { earliest, latest }: Instant): number {
+    return Date.now() + Math.max(0, at - Math.max(earliest, latest - MOST_LATE_MS));
   }
 
   /** Before each push, as long as no earlier alarm is set: who finds the object gone then finds the lease run out. */
