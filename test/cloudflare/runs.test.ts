@@ -1,3 +1,4 @@
+import { newId } from "@aikirun/protocol";
 import { worker } from "@aikirun/worker";
 import { schedule, workflow } from "@aikirun/workflow";
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
@@ -15,7 +16,7 @@ const pulledV1 = workflow({ name: "pulled" }).v("1.0.0", {
 describe.each(["hyperdrive", "neon"] as const)("the orchestrator on Workers, over %s", (driver) => {
   let on: Stage;
   beforeAll(async () => {
-    on = await stage(inject("postgresSocket"), { driver });
+    on = await stage(inject("postgresSocket"), { driver, settings: { AIKI_LEASE_MS: "3000" } });
   }, 120_000);
   afterAll(() => on?.close());
 
@@ -62,6 +63,23 @@ describe.each(["hyperdrive", "neon"] as const)("the orchestrator on Workers, ove
     const handle = await pulledV1.start(on.aiki, { n: 5 });
     expect(await handle.waitForStatus("completed")).toMatchObject({ state: { output: 10 } });
   });
+
+  it("takes a run back from a worker that died with it, once its lease has run out", async () => {
+    const versions = [{ workflow: pulledV1.name, version: pulledV1.versionId }];
+    const dying = fetch(`${on.host.url}/v1/workers/poll`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ worker: newId("worker"), versions, room: 1 }),
+    });
+    const handle = await pulledV1.start(on.aiki, { n: 6 });
+    expect(await (await dying).json()).toMatchObject({ pushes: [{ leaseMs: 3_000 }] });
+    const running = await worker({ workflows: [pulledV1] }).spawn(on.aiki);
+    onTestFinished(() => running.stop());
+    // Neither the cron trigger nor the look at what nobody serves comes as soon as this.
+    expect(await handle.waitForStatus("completed", { timeout: { seconds: 10 } })).toMatchObject({
+      state: { output: 12 },
+    });
+  }, 30_000);
 
   it("fans out, with more objects than connections", async () => {
     const handle = await fanV1.start(on.aiki, { children: 60 });
