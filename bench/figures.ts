@@ -1,5 +1,8 @@
 /** Numbers from samples. */
 
+/** How long a request is given to arrive before what is measured begins. */
+export const SETTLE_MS = 10;
+
 export function median(samples: readonly number[]): number {
   return percentile(samples, 50);
 }

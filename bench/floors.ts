@@ -2,9 +2,10 @@
  * What the work costs without Aiki: one HTTP POST to the same app, then one durable commit in the same Postgres, written
  * as one statement. The grouped floor merges commits that arrive together.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { Pool } from "undici";
-import { concurrently, elapsedMs, median } from "./figures.js";
+import { concurrently, elapsedMs, median, SETTLE_MS } from "./figures.js";
 
 export interface Floors {
   /** Milliseconds of one POST and one commit, one at a time: the median. */
@@ -84,6 +85,8 @@ export async function floors(databaseUrl: string, endpointUrl: string): Promise<
       const text = body(1);
       const samples: number[] = [];
       for (let i = 0; i < count; i++) {
+        // As before each event: what comes to a machine at rest takes longer.
+        await pause(SETTLE_MS);
         samples.push(
           await elapsedMs(async () => {
             await commit(0, ["1"]);

@@ -2,13 +2,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Client } from "@aikirun/client";
 import pg from "pg";
-import { concurrently, elapsedMs } from "./figures.js";
+import { concurrently, elapsedMs, SETTLE_MS } from "./figures.js";
 import { parallelV1, sequentialV1, sleeperV1, waiterV1 } from "./workflows.js";
 
 /** Long enough that every wait comes to its end; a run that does not end fails the benchmark. */
 const WAIT = { timeout: { minutes: 5 } } as const;
-/** How long a request is given to arrive. */
-const SETTLE_MS = 10;
 
 async function complete(aiki: Client, version: typeof sequentialV1 | typeof parallelV1, tasks: number): Promise<void> {
   const handle = await version.start(aiki, { tasks });
