@@ -15,7 +15,7 @@ export interface Orchestrator {
 }
 
 /** Starts `aiki dev`, as a person would, on a free port with new data. */
-export async function startOrchestrator(): Promise<Orchestrator> {
+export async function startOrchestrator(runtime: "node" | "workers" = "node"): Promise<Orchestrator> {
   mkdirSync(join(root, ".tmp"), { recursive: true });
   const folder = mkdtempSync(join(root, ".tmp", "test-"));
   const port = await freePort();
@@ -23,6 +23,8 @@ export async function startOrchestrator(): Promise<Orchestrator> {
   const args = [
     join(root, "sdk/cli/dist/bin.js"),
     "dev",
+    "--runtime",
+    runtime,
     "--port",
     String(port),
     "--data",

@@ -140,28 +140,34 @@ async function refusal(bindings: Record<string, string>): Promise<unknown> {
 describe("examples/workers", () => {
   const folder = join(root, "examples/workers");
 
-  it("is bundled by wrangler, and starts, steers and awaits runs from its own routes", {
-    timeout: 60_000,
-  }, async () => {
-    const script = await deployed(folder);
-    // As in production: keys that are pinned, and a key for its own requests, which this orchestrator does not ask for.
-    const keys = (await orchestrator.aiki.publicKeys()).flatMap((jwk) => publicKeyFromJwk(jwk) ?? []);
-    const bindings = {
-      AIKI_PUBLIC_KEYS: keys.map(formatPublicKey).join(","),
-      AIKI_URL: orchestrator.url,
-      AIKI_API_KEY: "an-api-key",
-    };
-    const { origin, close, output } = await startWorker({ script, bindings });
-    onTestFinished(close);
-    await orchestrator.aiki.registerEndpoint({ url: `${origin}/api/aiki`, name: "example" });
+  it.each(["node", "workers"] as const)(
+    "is bundled by wrangler, and starts, steers and awaits runs of an orchestrator on %s from its own routes",
+    {
+      timeout: 120_000,
+    },
+    async (runtime) => {
+      const orchestrator = await startOrchestrator(runtime);
+      onTestFinished(() => orchestrator.stop());
+      const script = await deployed(folder);
+      // As in production: keys that are pinned, and a key for its own requests, which this orchestrator does not ask for.
+      const keys = (await orchestrator.aiki.publicKeys()).flatMap((jwk) => publicKeyFromJwk(jwk) ?? []);
+      const bindings = {
+        AIKI_PUBLIC_KEYS: keys.map(formatPublicKey).join(","),
+        AIKI_URL: orchestrator.url,
+        AIKI_API_KEY: "an-api-key",
+      };
+      const { origin, close, output } = await startWorker({ script, bindings });
+      onTestFinished(close);
+      await orchestrator.aiki.registerEndpoint({ url: `${origin}/api/aiki`, name: "example" });
 
-    const started = await post(`${origin}/orders`, { order: "soup", guest: "Ada" });
-    expect(started.status, output()).toBe(201);
-    const { run } = (await started.json()) as { run: string };
-    expect((await post(`${origin}/orders/${run}/accept`, { minutes: 10 })).status).toBe(204);
-    const ended = async () => await (await fetch(`${origin}/orders/${run}`)).json();
-    await expect.poll(ended, SOON).toEqual({ order: "soup", delivered: true, courier: "Joris" });
-  });
+      const started = await post(`${origin}/orders`, { order: "soup", guest: "Ada" });
+      expect(started.status, output()).toBe(201);
+      const { run } = (await started.json()) as { run: string };
+      expect((await post(`${origin}/orders/${run}/accept`, { minutes: 10 })).status).toBe(204);
+      const ended = async () => await (await fetch(`${origin}/orders/${run}`)).json();
+      await expect.poll(ended, SOON).toEqual({ order: "soup", delivered: true, courier: "Joris" });
+    },
+  );
 
   it("asks of Workers what the tests here give it", () => {
     const toml = readFileSync(join(folder, "wrangler.toml"), "utf8");
