@@ -43,7 +43,7 @@ export interface Crew {
 }
 
 /** Orchestrators on one database, until `close`. */
-export async function stage(replicas: number): Promise<Stage> {
+export async function stage(replicas: number, checkpoints: "on" | "off" = "on"): Promise<Stage> {
   mkdirSync(join(root, ".tmp"), { recursive: true });
   const folder = mkdtempSync(join(root, ".tmp", "workers-"));
   const log = join(folder, "effects.log");
@@ -61,6 +61,7 @@ export async function stage(replicas: number): Promise<Stage> {
     AIKI_LEASE_MS: String(LEASE_MS),
     AIKI_PUBLIC_URL: front.url,
     AIKI_EGRESS_ALLOW: "127.0.0.0/8",
+    AIKI_CHECKPOINTS: checkpoints,
   };
   const orchestrator = async (port: number) => {
     const args = [join(root, "sdk/cli/dist/bin.js"), "start"];
