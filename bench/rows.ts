@@ -132,7 +132,7 @@ function waitingRows(rounds: readonly Round[], sleeping: Sleeping | undefined, {
       floor: over((round) => round.wakeFloor),
       ratio: over((round) => medianOfWhole(round.wakes.inside) / round.wakeFloor),
       target: "under 2",
-      note: "the floor is one POST and two commits",
+      note: "the floor is one POST and two commits; it and the event come to a machine at rest",
     },
     {
       name: "W6 the same, from sent to known complete: p50",

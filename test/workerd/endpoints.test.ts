@@ -146,19 +146,20 @@ describe("examples/workers", () => {
       timeout: 120_000,
     },
     async (runtime) => {
-      const orchestrator = await startOrchestrator(runtime);
-      onTestFinished(() => orchestrator.stop());
+      const own = runtime === "node" ? undefined : await startOrchestrator(runtime);
+      onTestFinished(() => own?.stop());
+      const { aiki, url } = own ?? orchestrator;
       const script = await deployed(folder);
       // As in production: keys that are pinned, and a key for its own requests, which this orchestrator does not ask for.
-      const keys = (await orchestrator.aiki.publicKeys()).flatMap((jwk) => publicKeyFromJwk(jwk) ?? []);
+      const keys = (await aiki.publicKeys()).flatMap((jwk) => publicKeyFromJwk(jwk) ?? []);
       const bindings = {
         AIKI_PUBLIC_KEYS: keys.map(formatPublicKey).join(","),
-        AIKI_URL: orchestrator.url,
+        AIKI_URL: url,
         AIKI_API_KEY: "an-api-key",
       };
       const { origin, close, output } = await startWorker({ script, bindings });
       onTestFinished(close);
-      await orchestrator.aiki.registerEndpoint({ url: `${origin}/api/aiki`, name: "example" });
+      await aiki.registerEndpoint({ url: `${origin}/api/aiki`, name: "example" });
 
       const started = await post(`${origin}/orders`, { order: "soup", guest: "Ada" });
       expect(started.status, output()).toBe(201);

@@ -150,7 +150,7 @@ export class DeskObject extends DurableObject<Bindings> {
     writeDownSoon(isolateOf(this.env), (work) => this.ctx.waitUntil(work));
     if (outcome?.type === "ended" || outcome?.type === "parked") await run.tell(ns, id, outcome.type === "ended");
     // A worker may die with it: its object looks again when the lease ends.
-    if (outcome?.type === "handed") await run.wakeAt(ns, id, await this.#leaseEnd());
+    if (outcome?.type === "handed") await run.lookAt(ns, id, await this.#leaseEnd());
     if (outcome?.type !== "parked") return;
     if (outcome.dueAt !== null) await run.wakeAt(ns, id, outcome.dueAt);
     if (state.trouble?.code === "WORKFLOW_NOT_SERVED") await this.unserved(state.facts);

@@ -16,7 +16,7 @@ const SWEEPS = 16;
 /** What is called from outside. Every call is a message, and its answer a promise. */
 type RunCalls = Pick<
   RunObject,
-  "take" | "wake" | "wakeAt" | "cancelSent" | "checkpoint" | "callback" | "changed" | "tell"
+  "take" | "wake" | "wakeAt" | "lookAt" | "cancelSent" | "checkpoint" | "callback" | "changed" | "tell"
 >;
 type DeskCalls = Pick<DeskObject, "poll" | "serving" | "unserved" | "answer" | "giveBack" | "cancelSent">;
 type ClockCalls = Pick<ClockObject, "tick" | "wakeAt" | "doubt">;

@@ -79,6 +79,15 @@ export class RunObject extends DurableObject<Bindings> {
     await this.#ringAt(this.#localTime(at, store.now()));
   }
 
+  /** Somebody holds the run until this instant, unless it is prolonged or let go before: a timer that is due sooner stays. */
+  async lookAt(ns: string, runId: string, at: number): Promise<void> {
+    this.#name = { ns, runId };
+    const { store } = await this.#open();
+    const ringsAt = this.#localTime(at, store.now());
+    const set = this.#alarmAt === undefined ? await this.ctx.storage.getAlarm() : this.#alarmAt;
+    if (set === null || ringsAt < set) await this.#ringAt(ringsAt);
+  }
+
   async cancelSent(ns: string, runId: string): Promise<void> {
     this.#name = { ns, runId };
     if (this.#holdings?.has(ns, runId)) this.#holdings.cancelSent(ns, runId);
